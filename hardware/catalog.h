@@ -1,0 +1,42 @@
+/// Finds what has a name under configs/: gpus/, nodes/, fabrics/, clusters/, models/, frameworks/
+/// ... One file each, `NAME.yaml` or `NAME.json`; a file may list `aliases`. Reads lazily and keeps
+/// nothing between calls; several directories are searched in order.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "hardware/cluster.h"
+
+namespace ridgeline::hardware {
+
+class Catalog {
+ public:
+  /// `roots`: directories like configs/, first match wins. Missing directories are allowed.
+  explicit Catalog(std::vector<std::filesystem::path> roots) : roots_(std::move(roots)) {}
+
+  /// Names of a kind ("gpus", "models" ...), sorted, without duplicates.
+  std::vector<std::string> Names(std::string_view kind) const;
+  /// The file of a name (or alias) of a kind. NotFound with did-you-mean.
+  Result<std::filesystem::path> Find(std::string_view kind, std::string_view name) const;
+  /// As Find, but a `name` with a '/' or ending in .yaml, .yml or .json is a path to the user's own
+  /// file.
+  Result<std::filesystem::path> FindOrPath(std::string_view kind, std::string_view name) const;
+
+  /// Catalog entries and inline descriptions become structs; errors carry the place of the
+  /// reference.
+  Result<Gpu> ResolveGpu(const Reference<Gpu>& reference) const;
+  Result<Node> ResolveNode(const Reference<Node>& reference) const;
+  Result<Fabric> ResolveFabric(const Reference<Fabric>& reference) const;
+  Result<Cluster> ResolveCluster(const Reference<ClusterDescription>& reference) const;
+
+  const std::vector<std::filesystem::path>& roots() const { return roots_; }
+
+ private:
+  std::vector<std::filesystem::path> roots_;
+};
+
+}  // namespace ridgeline::hardware

@@ -1,0 +1,38 @@
+/// Nodes, how many, and the fabric between them: as written, and as resolved against the catalog.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/config_reader.h"
+#include "hardware/fabric.h"
+#include "hardware/gpu.h"
+#include "hardware/node.h"
+
+namespace ridgeline::hardware {
+
+/// The `cluster:` block of a scenario, or a file in configs/clusters.
+struct ClusterDescription {
+  std::string name;  // only in catalog files
+  std::string title;
+  std::vector<std::string> aliases;
+  Reference<Node> nodes;
+  int64_t count = 1;
+  Reference<Fabric> fabric;  // default: `default_fabric` of the node's NIC speed, when count > 1
+  Sources sources;
+  friend bool operator==(const ClusterDescription&, const ClusterDescription&) = default;
+};
+const Schema<ClusterDescription>& SchemaOf(Tag<ClusterDescription>);
+
+/// Everything resolved: what costs are computed from.
+struct Cluster {
+  std::string name;  // as a person would say it: "64 x dgx-h100, rail-optimized-400g"
+  Gpu gpu;
+  Node node;
+  int64_t nodes = 1;
+  Fabric fabric;  // kind kNone for a single node
+  int64_t gpus() const { return nodes * node.gpus; }
+};
+
+}  // namespace ridgeline::hardware

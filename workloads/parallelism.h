@@ -1,0 +1,63 @@
+/// How a training job is spread over GPUs, and which spreads are legal. Order of ranks, fastest
+/// first: tp, cp, dp (experts inside), pp; tp stays inside a node whenever it fits.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/config_reader.h"
+#include "base/operation.h"
+#include "base/result.h"
+#include "workloads/model.h"
+
+namespace ridgeline::workloads {
+
+struct Parallelism {
+  int64_t tp = 1;
+  int64_t pp = 1;
+  int64_t vpp = 1;  // virtual stages a pipeline rank holds
+  int64_t cp = 1;
+  int64_t ep = 1;  // experts spread over ranks that are data-parallel for everything else
+  std::optional<int64_t> dp;              // what is left; may be stated, and is then checked
+  std::optional<bool> sequence_parallel;  // default: tp > 1
+  friend bool operator==(const Parallelism&, const Parallelism&) = default;
+};
+const Schema<Parallelism>& SchemaOf(Tag<Parallelism>);
+
+/// The axes along which ranks communicate.
+enum class Axis { kTensor, kContext, kExpert, kData, kExpertData, kPipeline };
+
+/// All sizes known.
+struct Layout {
+  int64_t tp = 1, pp = 1, vpp = 1, cp = 1, ep = 1, dp = 1;
+  bool sequence_parallel = false;
+  int64_t gpus_per_node = 8;
+  int64_t gpus() const { return tp * pp * cp * dp; }
+};
+
+/// The ranks of one group along an axis, and how many of them share a node. Neighbours along tp are
+/// adjacent, then cp, then dp.
+RankGroup GroupOf(const Layout& layout, Axis axis);
+
+/// Settings that legality depends on; see CheckLayout.
+struct LayoutRequest {
+  Parallelism parallelism;
+  int64_t gpus = 0;
+  int64_t gpus_per_node = 8;
+  int64_t global_batch = 1;  // sequences
+  int64_t micro_batch = 1;
+  int64_t sequence_length = 0;
+  bool counts_embedding_as_layer = false;
+};
+
+/// The layout, or why not: every broken rule at once, each with the key's path
+/// (`training.parallelism.tp`), the numbers, and a hint that lists what would be legal. Rules: tp
+/// divides heads and KV heads (or is a multiple of KV heads), feed-forward width; tp·pp·cp·dp =
+/// gpus; dp·micro_batch divides global_batch; pp·vpp divides layers (with embedding and head
+/// counted when the framework does); ep divides the experts and dp·cp; interleaving needs
+/// micro-batches in multiples of pp; vpp > 1 needs pp > 1; sequence length divisible by tp under
+/// sequence parallelism and by 2·cp under context parallelism.
+Result<Layout> CheckLayout(const Model& model, const LayoutRequest& request);
+
+}  // namespace ridgeline::workloads

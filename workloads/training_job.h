@@ -1,0 +1,47 @@
+/// The `training:` block of a scenario, as written.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/config_reader.h"
+#include "base/dtype.h"
+#include "workloads/framework.h"
+#include "workloads/lowering.h"
+#include "workloads/model.h"
+#include "workloads/parallelism.h"
+#include "workloads/pipeline_schedule.h"
+
+namespace ridgeline::workloads {
+
+/// What data-parallel replicas share out: nothing, optimizer states, gradients too, parameters too.
+enum class Sharding { kNone, kDdp, kZero1, kZero2, kZero3, kFsdp };
+EnumTable<Sharding> EnumNames(Tag<Sharding>);
+
+/// Overrides of the framework's data types; unset ones keep the framework's.
+struct DtypeOverrides {
+  std::optional<DType> parameters, gradients, reduce, optimizer;
+  friend bool operator==(const DtypeOverrides&, const DtypeOverrides&) = default;
+};
+
+struct TrainingJob {
+  Reference<Model> model;
+  std::optional<int64_t> layers;  // keep only the first n (scaled-down studies)
+  int64_t sequence_length = 0;
+  int64_t global_batch = 0;  // sequences
+  int64_t micro_batch = 1;
+  std::optional<int64_t> gpus;  // default: the whole cluster
+  DType precision = DType::kBf16;
+  DtypeOverrides dtypes;
+  Parallelism parallelism;
+  std::optional<ScheduleKind> schedule;  // default: 1f1b, interleaved when vpp > 1
+  std::optional<Sharding> sharding;      // default: the framework's
+  Recompute recompute = Recompute::kNone;
+  std::optional<AttentionChoice> attention;  // default: the framework's
+  Reference<Framework> framework;            // default: megatron-core
+};
+const Schema<TrainingJob>& SchemaOf(Tag<TrainingJob>);
+const Schema<DtypeOverrides>& SchemaOf(Tag<DtypeOverrides>);
+
+}  // namespace ridgeline::workloads
