@@ -14,15 +14,36 @@
 
 namespace ridgeline::sim {
 
-/// The document's top level, as written. `serving`, `workload`, `forward` and `targets` are known
-/// words whose simulation is not built yet: they answer UNIMPLEMENTED.
-struct ScenarioDocument;
+/// How the network is priced.
+enum class NetworkFidelity { kAnalytic, kFlow, kSimGrid };
+EnumTable<NetworkFidelity> EnumNames(Tag<NetworkFidelity>);
+
+struct NetworkSettings {
+  NetworkFidelity fidelity = NetworkFidelity::kAnalytic;
+  friend bool operator==(const NetworkSettings&, const NetworkSettings&) = default;
+};
+const Schema<NetworkSettings>& SchemaOf(Tag<NetworkSettings>);
+
+/// A block that is kept as written because its own reader is not built yet.
+struct UnreadBlock {
+  std::optional<Node> node;
+};
+
+/// The document's top level, as written. `serving`, `workload`, `forward` and `targets` are known words whose
+/// simulation is not built yet: they answer UNIMPLEMENTED.
+struct ScenarioDocument {
+  Reference<hardware::ClusterDescription> cluster;
+  std::optional<workloads::TrainingJob> training;
+  UnreadBlock serving, workload, forward, targets;
+  NetworkSettings network;
+  int64_t seed = 1;
+};
 const Schema<ScenarioDocument>& SchemaOf(Tag<ScenarioDocument>);
 
 /// A training job with every default filled in.
 struct TrainingScenario {
   workloads::Model model;
-  workloads::Framework framework;  // with the job's dtypes laid over
+  workloads::Framework framework;  // with the job's dtypes and attention laid over
   workloads::Layout layout;
   int64_t sequence_length = 0;
   int64_t global_batch = 0;
@@ -48,7 +69,7 @@ struct Scenario {
   Node resolved;  // the document with every default written out
 };
 
-/// Decodes and resolves a merged document. All errors of the document at once.
+/// Decodes and resolves a merged document. All errors of the document at once. UNIMPLEMENTED for what is not built.
 Result<Scenario> ResolveScenario(const Node& document, const hardware::Catalog& catalog);
 
 /// Reads files left to right, lays each over the one before, then the `--set` overrides
