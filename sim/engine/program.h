@@ -5,7 +5,9 @@
 /// same program when rates depend on what else runs.
 ///
 /// Structure of arrays: a task is 8 B duration, 4 B stream, 4 B begin of its dependencies, 4 B
-/// label. A collective that joins ranks is one task per stream that takes part, made by AddJoint.
+/// label, and 4 B a dependency. Everything wrong in here is a bug of the builder: CHECK refuses
+/// negative durations, unknown streams and labels, and dependencies that were not added before. A
+/// collective that joins ranks is one task per stream that takes part, made by AddJoint.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +22,8 @@ namespace ridgeline::engine {
 using TaskIndex = uint32_t;
 using StreamIndex = uint32_t;
 using LabelIndex = uint32_t;
+
+inline constexpr TaskIndex kNoTask = UINT32_MAX;
 
 /// What a task is called in traces and which cause its time is booked under; shared by many tasks.
 struct Label {
@@ -41,6 +45,14 @@ class Program {
   TaskIndex AddTask(StreamIndex stream, Picoseconds duration, LabelIndex label,
                     std::span<const TaskIndex> dependencies = {});
 
+  /// Appends one task to each of `streams`, all beginning at the same instant: when every stream
+  /// has come to it and `dependencies` are done. The task of streams[i] is the returned index + i.
+  /// A gate of no duration on streams[0], just before, keeps this linear in the streams; it is the
+  /// only other task added, and only when there are two streams or more.
+  TaskIndex AddJoint(std::span<const StreamIndex> streams, Picoseconds duration, LabelIndex label,
+                     std::span<const TaskIndex> dependencies = {});
+
+  /// Makes room; saves the growing when the sizes are known.
   void Reserve(size_t tasks, size_t dependencies);
 
   size_t num_tasks() const { return durations_.size(); }
@@ -52,6 +64,10 @@ class Program {
     return {dependencies_.data() + dependency_begin_[task],
             dependencies_.data() + dependency_begin_[task + 1]};
   }
+  /// All dependencies one after the other, task by task, and where each task's begin (num_tasks + 1
+  /// entries): what the executors walk.
+  std::span<const TaskIndex> all_dependencies() const { return dependencies_; }
+  std::span<const uint32_t> dependency_begin() const { return dependency_begin_; }
   const std::vector<Stream>& streams() const { return streams_; }
   const std::vector<Label>& labels() const { return labels_; }
 
@@ -66,6 +82,7 @@ class Program {
   std::vector<TaskIndex> dependencies_;
   std::vector<Stream> streams_;
   std::vector<Label> labels_;
+  std::vector<TaskIndex> last_of_stream_;  // kNoTask while empty
 };
 
 /// When each task began and ended. Both executors return it.
