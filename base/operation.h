@@ -91,9 +91,9 @@ enum class MemoryBoundKind {
 };
 struct MemoryBound {
   MemoryBoundKind kind = MemoryBoundKind::kCopy;
-  Bytes read;
-  Bytes written;
-  Flops flops;  // vector FLOPs in fp32, small beside the traffic
+  Bytes read = {};
+  Bytes written = {};
+  Flops flops = {};  // vector FLOPs in fp32, small beside the traffic
   DType dtype = DType::kBf16;
   friend bool operator==(const MemoryBound&, const MemoryBound&) = default;
 };

@@ -25,7 +25,7 @@ EnumTable<Recompute> EnumNames(Tag<Recompute>);
 /// A collective along an axis; the group's ranks are known to the layout.
 struct AxisCollective {
   CollectiveKind kind = CollectiveKind::kAllReduce;
-  Bytes bytes;  // full buffer, nccl-tests' convention
+  Bytes bytes = {};  // full buffer, nccl-tests' convention
   Axis axis = Axis::kTensor;
   DType dtype = DType::kBf16;
 };

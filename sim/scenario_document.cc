@@ -1,0 +1,58 @@
+#include <array>
+#include <utility>
+
+#include "sim/scenario.h"
+
+namespace ridgeline {
+
+template <>
+struct Codec<sim::UnreadBlock> {
+  static std::optional<sim::UnreadBlock> Decode(const Node& node, const DecodeContext&) {
+    return sim::UnreadBlock{node};
+  }
+  static void Explain(KeyInfo& info) { info.type = "map"; }
+  static std::string Write(const sim::UnreadBlock&) { return {}; }
+};
+
+}  // namespace ridgeline
+
+namespace ridgeline::sim {
+
+EnumTable<NetworkFidelity> EnumNames(Tag<NetworkFidelity>) {
+  static constexpr std::array<std::pair<std::string_view, NetworkFidelity>, 3> kTable = {{
+      {"analytic", NetworkFidelity::kAnalytic},
+      {"flow", NetworkFidelity::kFlow},
+      {"simgrid", NetworkFidelity::kSimGrid},
+  }};
+  return kTable;
+}
+
+const Schema<NetworkSettings>& SchemaOf(Tag<NetworkSettings>) {
+  static const Schema<NetworkSettings> schema =
+      Schema<NetworkSettings>("how the network is priced")
+          .Optional("fidelity", &NetworkSettings::fidelity,
+                    "closed forms (analytic), flows that share links (flow), or SimGrid");
+  return schema;
+}
+
+const Schema<ScenarioDocument>& SchemaOf(Tag<ScenarioDocument>) {
+  static const Schema<ScenarioDocument> schema =
+      Schema<ScenarioDocument>("a scenario: a cluster and what runs on it")
+          .Required("cluster", &ScenarioDocument::cluster,
+                    "a name under configs/clusters, a path, or nodes, count and fabric inline")
+          .Optional("training", &ScenarioDocument::training, "a training job")
+          .Optional("serving", &ScenarioDocument::serving, "a serving deployment (not built yet)")
+          .Optional("workload", &ScenarioDocument::workload,
+                    "the requests that a serving deployment gets (not built yet)")
+          .Optional("forward", &ScenarioDocument::forward,
+                    "one prefill or decode pass (not built yet)")
+          .Optional("targets", &ScenarioDocument::targets,
+                    "limits that the answer must keep (not built yet)")
+          .Optional("network", &ScenarioDocument::network, "how the network is priced")
+          .Optional("seed", &ScenarioDocument::seed, "of every random stream", {.at_least = 0});
+  return schema;
+}
+
+const SchemaInfo& ScenarioSchema() { return SchemaOf(Tag<ScenarioDocument>{}).info(); }
+
+}  // namespace ridgeline::sim

@@ -1,0 +1,137 @@
+#include <algorithm>
+
+#include "sim/training/step_program.h"
+
+namespace ridgeline::training {
+namespace {
+
+using workloads::Axis;
+using workloads::Sharding;
+
+/// Bytes that the update of `parameters` reads and writes when 1/`shards` of the optimizer states
+/// stand on this rank. Counted from the fused kernels of Megatron-LM and Apex: gradients are zeroed
+/// before the step (4N), read for the norm, read and written for clipping; Adam reads gradient,
+/// master and two moments and writes master, two moments and the compute copy.
+struct UpdateTraffic {
+  Bytes norm;
+  Bytes update;
+};
+UpdateTraffic TrafficOf(double parameters, double shards, const workloads::TrainingDtypes& dtypes) {
+  const Bytes gradient = BytesPerElement(dtypes.gradients);
+  const Bytes master = BytesPerElement(dtypes.master);
+  const Bytes moment = BytesPerElement(dtypes.optimizer);
+  const bool has_master = dtypes.master != dtypes.parameters;
+  const double own = parameters / shards;
+  const Bytes adam = gradient + 2.0 * master + 4.0 * moment +
+                     (has_master ? BytesPerElement(dtypes.parameters) : Bytes{});
+  return {.norm = own * gradient, .update = parameters * gradient + own * (2.0 * gradient + adam)};
+}
+
+Result<Duration> MemoryTime(const compute::OperationTime& time, MemoryBoundKind kind,
+                            Bytes traffic) {
+  ASSIGN_OR_RETURN(
+      const Cost cost,
+      time.CostOf(Operation{MemoryBound{
+          .kind = kind, .read = 0.5 * traffic, .written = 0.5 * traffic, .dtype = DType::kFp32}}));
+  return Duration::Of(cost);
+}
+
+}  // namespace
+
+Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const StageCosts& stages,
+                                   const compute::OperationTime& time) {
+  const workloads::Layout& layout = training.layout;
+  const workloads::TrainingDtypes& dtypes = training.framework.dtypes;
+  const RankGroup dense_group = workloads::GroupOf(layout, Axis::kData);
+  const RankGroup expert_group = workloads::GroupOf(layout, Axis::kExpertData);
+  const bool is_sharded = training.sharding == Sharding::kZero1;
+  const CollectiveKind reduce =
+      is_sharded ? CollectiveKind::kReduceScatter : CollectiveKind::kAllReduce;
+  const auto pp = static_cast<size_t>(layout.pp);
+
+  EpilogueCosts costs;
+  std::vector<workloads::RankParameters> held(pp);
+  for (size_t chunk = 0; chunk < stages.chunks.size(); ++chunk) {
+    const size_t rank = chunk % pp;
+    const std::vector<size_t>& layers = stages.chunks[chunk].layers;
+    workloads::RankParameters in_chunk;
+    // Gradients become ready from the top layer down; a bucket is sent when full, the rest at the
+    // chunk's end.
+    Bytes dense_bucket;
+    Bytes expert_bucket;
+    const auto send = [&](Bytes& bucket, const RankGroup& group, size_t layer) {
+      if (bucket.base() > 0 && group.ranks > 1) {
+        costs.reductions.push_back({.rank = rank,
+                                    .after_chunk = chunk,
+                                    .after_layer = layer,
+                                    .duration = Duration::Of(time.CostOf(
+                                        Collective{reduce, bucket, group, dtypes.reduce}))});
+      }
+      bucket = Bytes{};
+    };
+    for (size_t position = layers.size(); position-- > 0;) {
+      const workloads::RankParameters& parameters = stages.layers[layers[position]].parameters;
+      in_chunk.dense += parameters.dense;
+      in_chunk.experts += parameters.experts;
+      dense_bucket += parameters.dense * BytesPerElement(dtypes.reduce);
+      expert_bucket += parameters.experts * BytesPerElement(dtypes.reduce);
+      if (dense_bucket >= training.framework.gradient_bucket || position == 0) {
+        send(dense_bucket, dense_group, position);
+      }
+      if (expert_bucket >= training.framework.gradient_bucket || position == 0) {
+        send(expert_bucket, expert_group, position);
+      }
+    }
+    held[rank].dense += in_chunk.dense;
+    held[rank].experts += in_chunk.experts;
+    if (is_sharded) {
+      const auto gather = [&](double parameters, const RankGroup& group) {
+        if (parameters > 0 && group.ranks > 1) {
+          costs.gathers.push_back(
+              {.rank = rank,
+               .before_chunk = chunk,
+               .duration = Duration::Of(time.CostOf(Collective{
+                   CollectiveKind::kAllGather, parameters * BytesPerElement(dtypes.parameters),
+                   group, dtypes.parameters}))});
+        }
+      };
+      gather(in_chunk.dense, dense_group);
+      gather(in_chunk.experts, expert_group);
+    }
+  }
+
+  if (training.model.has_tied_embeddings && layout.pp > 1) {
+    const Bytes table = static_cast<double>(training.model.vocabulary) *
+                        static_cast<double>(training.model.hidden) /
+                        static_cast<double>(layout.tp) * BytesPerElement(dtypes.reduce);
+    const bool shares_node = layout.gpus() <= layout.gpus_per_node;
+    const Duration duration =
+        Duration::Of(time.CostOf(Collective{CollectiveKind::kAllReduce,
+                                            table,
+                                            {.ranks = 2, .ranks_per_node = shares_node ? 2 : 1},
+                                            dtypes.reduce}));
+    costs.tied_reduction.assign(pp, Duration{});
+    costs.tied_reduction.front() = duration;
+    costs.tied_reduction.back() = duration;
+  }
+
+  for (size_t rank = 0; rank < pp; ++rank) {
+    const double dense_shards = is_sharded ? static_cast<double>(dense_group.ranks) : 1.0;
+    const double expert_shards = is_sharded ? static_cast<double>(expert_group.ranks) : 1.0;
+    const UpdateTraffic dense = TrafficOf(held[rank].dense, dense_shards, dtypes);
+    const UpdateTraffic experts = TrafficOf(held[rank].experts, expert_shards, dtypes);
+    ASSIGN_OR_RETURN(const Duration norm,
+                     MemoryTime(time, MemoryBoundKind::kGradientNorm, dense.norm + experts.norm));
+    ASSIGN_OR_RETURN(const Duration update,
+                     MemoryTime(time, MemoryBoundKind::kOptimizer, dense.update + experts.update));
+    costs.gradient_norm.push_back(norm);
+    costs.update.push_back(update);
+  }
+  const RankGroup world = {.ranks = layout.gpus(),
+                           .ranks_per_node = std::min(layout.gpus(), layout.gpus_per_node)};
+  costs.norm_reduction = Duration::Of(
+      time.CostOf(Collective{CollectiveKind::kAllReduce, Bytes::FromBase(4), world, DType::kFp32}));
+  return costs;
+}
+
+}  // namespace ridgeline::training

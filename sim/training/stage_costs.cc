@@ -1,0 +1,178 @@
+#include "sim/training/stage_costs.h"
+
+#include <utility>
+
+#include "workloads/layer_placement.h"
+
+namespace ridgeline::training {
+namespace {
+
+using workloads::AxisCollective;
+using workloads::LoweredLayer;
+using workloads::Step;
+using workloads::StepPart;
+
+Cause CauseOf(const Operation& operation) {
+  if (std::holds_alternative<Gemm>(operation) || std::holds_alternative<GroupedGemm>(operation)) {
+    return Cause::kMatmul;
+  }
+  return std::holds_alternative<Attention>(operation) ? Cause::kAttention : Cause::kElementwise;
+}
+
+Cause CauseOf(workloads::Axis axis) {
+  switch (axis) {
+    case workloads::Axis::kTensor:
+    case workloads::Axis::kContext:
+      return Cause::kTensorParallel;
+    case workloads::Axis::kExpert:
+      return Cause::kExpertParallel;
+    case workloads::Axis::kPipeline:
+      return Cause::kPipelineParallel;
+    case workloads::Axis::kData:
+    case workloads::Axis::kExpertData:
+      return Cause::kDataParallel;
+  }
+  return Cause::kTensorParallel;
+}
+
+Result<CostedPass> CostPass(const std::vector<Step>& steps, const workloads::Layout& layout,
+                            const compute::OperationTime& time) {
+  CostedPass pass;
+  for (const Step& step : steps) {
+    CostedStep costed{.name = step.name};
+    if (const auto* collective = std::get_if<AxisCollective>(&step.work)) {
+      const RankGroup group = workloads::GroupOf(layout, collective->axis);
+      if (group.ranks <= 1) {
+        continue;
+      }
+      costed.is_collective = true;
+      costed.cause = CauseOf(collective->axis);
+      costed.duration = Duration::Of(
+          time.CostOf(Collective{collective->kind, collective->bytes, group, collective->dtype}));
+    } else {
+      const Operation& operation = std::get<Operation>(step.work);
+      ASSIGN_OR_RETURN(const Cost cost, time.CostOf(operation));
+      // A collective that recomputation repeats stays communication; arithmetic that it repeats is
+      // recomputation.
+      costed.cause = step.part == StepPart::kRecompute ? Cause::kRecompute : CauseOf(operation);
+      costed.duration = Duration::Of(cost);
+    }
+    pass.total += costed.duration;
+    pass.causes.Add(costed.cause, costed.duration);
+    pass.steps.push_back(std::move(costed));
+  }
+  return pass;
+}
+
+Result<CostedLayer> CostLayer(std::string name, const LoweredLayer& lowered,
+                              const workloads::Layout& layout, const compute::OperationTime& time) {
+  CostedLayer costed;
+  costed.name = std::move(name);
+  ASSIGN_OR_RETURN(costed.forward, CostPass(lowered.forward, layout, time));
+  ASSIGN_OR_RETURN(costed.backward, CostPass(lowered.backward, layout, time));
+  costed.saved_activations = lowered.saved_activations;
+  costed.recompute_buffer = lowered.recompute_buffer;
+  costed.model_flops = lowered.model_flops;
+  for (const Step& step : lowered.backward) {
+    const auto* operation = std::get_if<Operation>(&step.work);
+    if (operation != nullptr && step.part == StepPart::kRecompute) {
+      costed.recompute_flops += FlopsOf(*operation);
+    }
+  }
+  return costed;
+}
+
+/// Two neighbouring stages: on one node only when every pair of partners is.
+RankGroup BoundaryGroup(const workloads::Layout& layout) {
+  const int64_t ranks_per_stage = layout.tp * layout.cp * layout.dp;
+  const bool stays_inside =
+      layout.gpus_per_node % ranks_per_stage == 0 && layout.gpus() <= layout.gpus_per_node;
+  return {.ranks = 2, .ranks_per_node = stays_inside ? 2 : 1};
+}
+
+}  // namespace
+
+Result<StageCosts> CostStages(const sim::TrainingScenario& training, const hardware::Cluster&,
+                              const compute::OperationTime& time) {
+  const workloads::Model& model = training.model;
+  const workloads::Layout& layout = training.layout;
+  const workloads::LoweringRequest request = {.model = &model,
+                                              .framework = &training.framework,
+                                              .layout = layout,
+                                              .micro_batch = training.micro_batch,
+                                              .sequence_length = training.sequence_length,
+                                              .compute = training.precision,
+                                              .recompute = training.recompute};
+  StageCosts costs;
+  std::vector<size_t> index_of_kind(model.kinds.size(), SIZE_MAX);
+  for (const int kind_index : model.layers) {
+    size_t& index = index_of_kind[static_cast<size_t>(kind_index)];
+    if (index != SIZE_MAX) {
+      continue;
+    }
+    const workloads::Layer& layer = model.kinds[static_cast<size_t>(kind_index)];
+    ASSIGN_OR_RETURN(const LoweredLayer lowered, workloads::LowerLayer(request, layer));
+    ASSIGN_OR_RETURN(CostedLayer costed, CostLayer("layer", lowered, layout, time));
+    costed.parameters = workloads::ParametersOnRank(model, layer, layout);
+    index = costs.layers.size();
+    costs.layers.push_back(std::move(costed));
+  }
+  const auto shard = static_cast<double>(model.vocabulary) * static_cast<double>(model.hidden) /
+                     static_cast<double>(layout.tp);
+  const bool shares_table = model.has_tied_embeddings && layout.pp == 1;
+  const size_t embedding = costs.layers.size();
+  {
+    ASSIGN_OR_RETURN(const LoweredLayer lowered, workloads::LowerEmbedding(request));
+    ASSIGN_OR_RETURN(CostedLayer costed, CostLayer("embedding", lowered, layout, time));
+    costed.parameters.dense =
+        shard + (model.has_learned_positions
+                     ? static_cast<double>(model.max_positions) * static_cast<double>(model.hidden)
+                     : 0.0);
+    costs.layers.push_back(std::move(costed));
+  }
+  const size_t head = costs.layers.size();
+  {
+    ASSIGN_OR_RETURN(const LoweredLayer lowered, workloads::LowerHead(request));
+    ASSIGN_OR_RETURN(CostedLayer costed, CostLayer("head", lowered, layout, time));
+    costed.parameters.dense = (shares_table ? 0.0 : shard) + static_cast<double>(model.hidden);
+    costs.layers.push_back(std::move(costed));
+  }
+
+  const auto placement = workloads::PlaceLayers(model.num_layers(), layout.pp * layout.vpp,
+                                                training.framework.counts_embedding_as_layer);
+  if (!placement) {
+    return InvalidArgument(
+        fmt::format("layers do not spread over the pipeline: {} layers, {} chunks",
+                    model.num_layers(), layout.pp * layout.vpp));
+  }
+  for (size_t chunk = 0; chunk < placement->size(); ++chunk) {
+    ChunkCosts chunk_costs;
+    if (chunk == 0) {
+      chunk_costs.layers.push_back(embedding);
+    }
+    const workloads::ChunkLayers& range = (*placement)[chunk];
+    for (int64_t i = range.first; i < range.first + range.count; ++i) {
+      chunk_costs.layers.push_back(
+          index_of_kind[static_cast<size_t>(model.layers[static_cast<size_t>(i)])]);
+    }
+    if (chunk + 1 == placement->size()) {
+      chunk_costs.layers.push_back(head);
+    }
+    costs.chunks.push_back(std::move(chunk_costs));
+  }
+
+  costs.has_pipeline = layout.pp > 1;
+  if (costs.has_pipeline) {
+    const double tokens =
+        static_cast<double>(training.micro_batch) * static_cast<double>(training.sequence_length);
+    const double split = layout.sequence_parallel ? static_cast<double>(layout.tp) : 1.0;
+    const DType dtype = training.framework.dtypes.parameters;
+    const Bytes message =
+        tokens * static_cast<double>(model.hidden) / split * BytesPerElement(dtype);
+    costs.boundary_send = Duration::Of(
+        time.CostOf(Collective{CollectiveKind::kSend, message, BoundaryGroup(layout), dtype}));
+  }
+  return costs;
+}
+
+}  // namespace ridgeline::training

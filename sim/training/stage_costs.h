@@ -1,0 +1,93 @@
+/// What each pipeline chunk computes for one micro-batch, costed: the step from operations to
+/// picoseconds. Layers of one kind are lowered and costed once, whatever the depth of the model.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/units.h"
+#include "sim/compute/operation_time.h"
+#include "sim/engine/sim_time.h"
+#include "sim/scenario.h"
+#include "sim/training/cause.h"
+#include "workloads/lowering.h"
+
+namespace ridgeline::training {
+
+/// The expectation and the ends of the range of a duration.
+enum class Bound { kMean, kLow, kHigh };
+inline constexpr std::array<Bound, 3> kBounds = {Bound::kMean, Bound::kLow, Bound::kHigh};
+
+struct Duration {
+  std::array<engine::Picoseconds, 3> at = {};
+  engine::Picoseconds operator[](Bound bound) const { return at[static_cast<size_t>(bound)]; }
+  engine::Picoseconds& operator[](Bound bound) { return at[static_cast<size_t>(bound)]; }
+  Duration& operator+=(const Duration& other) {
+    for (size_t i = 0; i < at.size(); ++i) {
+      at[i] += other.at[i];
+    }
+    return *this;
+  }
+  static Duration Of(const Cost& cost) {
+    return {{engine::ToPicoseconds(cost.mean), engine::ToPicoseconds(cost.low),
+             engine::ToPicoseconds(cost.high)}};
+  }
+};
+
+/// Causes of a span, at each bound.
+struct BoundedCauseTimes {
+  std::array<CauseTimes, 3> at = {};
+  void Add(Cause cause, const Duration& duration) {
+    for (size_t i = 0; i < at.size(); ++i) {
+      at[i][cause] += duration.at[i];
+    }
+  }
+};
+
+/// One operation or collective of a layer.
+struct CostedStep {
+  std::string name;
+  Cause cause = Cause::kMatmul;
+  bool is_collective = false;
+  Duration duration = {};
+};
+
+/// One pass (forward or backward) through a layer: its steps in order, each waiting for the one
+/// before.
+struct CostedPass {
+  std::vector<CostedStep> steps;
+  Duration total;
+  BoundedCauseTimes causes;
+};
+
+struct CostedLayer {
+  std::string name;  // "layer", "embedding", "head"
+  CostedPass forward;
+  CostedPass backward;
+  Bytes saved_activations;
+  Bytes recompute_buffer;
+  Flops model_flops;      // of one rank and micro-batch
+  Flops recompute_flops;  // likewise, computed a second time
+  workloads::RankParameters parameters;
+};
+
+/// The layers of one pipeline chunk, bottom to top, as indices into StageCosts::layers.
+struct ChunkCosts {
+  std::vector<size_t> layers;
+};
+
+struct StageCosts {
+  std::vector<CostedLayer> layers;  // distinct ones
+  std::vector<ChunkCosts> chunks;   // pp x vpp
+  Duration boundary_send;           // activations from one stage to the next, the slowest pair
+  bool has_pipeline = false;
+};
+
+/// Lowers and costs a training step's parts. Errors: UNIMPLEMENTED for layers that cannot be
+/// lowered, kFailedPrecondition when the GPU lacks the data type.
+Result<StageCosts> CostStages(const sim::TrainingScenario& training,
+                              const hardware::Cluster& cluster, const compute::OperationTime& time);
+
+}  // namespace ridgeline::training

@@ -1,0 +1,77 @@
+/// One training step as a program: per pipeline rank an in-order compute stream, a stream for
+/// tensor and expert collectives, one for sends in each direction and one for data-parallel
+/// traffic. Ranks that do the same thing at the same time (the tensor, context and data parallel
+/// replicas of a healthy job) are one rank here.
+///
+/// The same step at three levels of detail, with equal times to the picosecond (a property test): a
+/// task per slot of the schedule (what is swept for an answer), a task per layer, a task per
+/// operation (what a trace shows). Every order of a schedule is turned into one topological order
+/// in O(tasks).
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/result.h"
+#include "base/stop.h"
+#include "sim/engine/program.h"
+#include "sim/scenario.h"
+#include "sim/training/stage_costs.h"
+#include "workloads/pipeline_schedule.h"
+
+namespace ridgeline::training {
+
+enum class Detail { kSlots, kLayers, kOperations };
+
+/// What a rank's memory changes by when a task begins or ends: a micro-batch's activations come and
+/// go.
+struct MemoryChange {
+  engine::TaskIndex task = 0;
+  bool at_end = false;
+  uint32_t rank = 0;
+  double bytes = 0.0;
+};
+
+struct StepProgram {
+  engine::Program program;                           // durations at the mean
+  std::vector<engine::Picoseconds> low, high;        // durations at the ends of the range
+  std::vector<BoundedCauseTimes> label_causes;       // by label: what one task of it spends
+  std::vector<engine::StreamIndex> compute_streams;  // by rank
+  std::vector<std::vector<engine::TaskIndex>>
+      trailing;  // by rank: data-parallel traffic after the last compute task
+  std::vector<MemoryChange> memory_changes;  // at kOperations only
+};
+
+/// Collectives and updates that follow the last backward, costed.
+struct EpilogueCosts {
+  struct Reduction {
+    size_t rank = 0;
+    size_t after_chunk = 0;  // model chunk whose last backward it waits for
+    size_t after_layer =
+        0;  // position in that chunk, counted from the bottom: all layers from here up are done
+    Duration duration;
+  };
+  struct Gather {
+    size_t rank = 0;
+    size_t before_chunk = 0;  // model chunk whose parameters it brings
+    Duration duration;
+  };
+  std::vector<Reduction>
+      reductions;               // gradients, bucket by bucket, in order of readiness within a rank
+  std::vector<Gather> gathers;  // parameters of a distributed optimizer
+  std::vector<Duration>
+      tied_reduction;  // by rank: the word table shared by first and last stage; empty when none
+  std::vector<Duration> gradient_norm;  // by rank
+  Duration norm_reduction;              // one scalar over all ranks
+  std::vector<Duration> update;         // by rank
+};
+Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const StageCosts& stages,
+                                   const compute::OperationTime& time);
+
+/// Builds the program. Errors: those of workloads::OrderOf; kCancelled or kDeadlineExceeded from
+/// `stop`.
+Result<StepProgram> BuildStepProgram(const sim::TrainingScenario& training,
+                                     const StageCosts& stages, const EpilogueCosts& epilogue,
+                                     Detail detail, const Stop& stop);
+
+}  // namespace ridgeline::training

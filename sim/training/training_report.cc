@@ -1,0 +1,224 @@
+#include "sim/training/training_report.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/units_text.h"
+
+namespace ridgeline::training {
+namespace {
+
+using sim::Metric;
+
+/// A number with its range, ordered whichever way the derivation turns it.
+struct Ranged {
+  double mean = 0.0;
+  double a = 0.0;
+  double b = 0.0;
+};
+
+Ranged Over(double numerator, const Ranged& time) {
+  return {numerator / time.mean, numerator / time.a, numerator / time.b};
+}
+
+void Add(sim::Report& report, std::string name, const Ranged& value, std::string unit) {
+  report.metrics.push_back(Metric{.name = std::move(name),
+                                  .value = value.mean,
+                                  .unit = std::move(unit),
+                                  .low = std::min({value.mean, value.a, value.b}),
+                                  .high = std::max({value.mean, value.a, value.b}),
+                                  .evidence = Evidence::kAnalytic});
+}
+
+/// "8,192"
+std::string Grouped(int64_t value) {
+  std::string digits = std::to_string(value);
+  for (auto at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > 0; at -= 3) {
+    digits.insert(static_cast<size_t>(at), ",");
+  }
+  return digits;
+}
+
+std::string Title(const sim::Scenario& scenario) {
+  const sim::TrainingScenario& training = *scenario.training;
+  const workloads::Layout& layout = training.layout;
+  std::string spread = fmt::format("tp {} pp {} dp {}", layout.tp, layout.pp, layout.dp);
+  if (layout.vpp > 1) {
+    spread += fmt::format(" vpp {}", layout.vpp);
+  }
+  if (layout.ep > 1) {
+    spread += fmt::format(" ep {}", layout.ep);
+  }
+  return fmt::format("{}, {} x {}, {}, {} tokens x {} sequences", training.model.name,
+                     Grouped(layout.gpus()), scenario.cluster.gpu.name, spread,
+                     Grouped(training.sequence_length), Grouped(training.global_batch));
+}
+
+Ranged SecondsOf(const StepResults& step) {
+  const auto seconds = [&](Bound bound) { return engine::ToSeconds(step[bound].makespan).base(); };
+  return {seconds(Bound::kMean), seconds(Bound::kLow), seconds(Bound::kHigh)};
+}
+
+/// Mean over ranks of one cause, in seconds.
+double CauseSeconds(const StepResult& result, Cause cause) {
+  double sum = 0.0;
+  for (const CauseTimes& times : result.by_rank) {
+    sum += engine::ToSeconds(times[cause]).base();
+  }
+  return sum / static_cast<double>(result.by_rank.size());
+}
+
+void AddTime(sim::Report& report, const StepResults& step) {
+  for (size_t i = 0; i < kNumCauses; ++i) {
+    const auto cause = static_cast<Cause>(i);
+    const Ranged value = {CauseSeconds(step[Bound::kMean], cause),
+                          CauseSeconds(step[Bound::kLow], cause),
+                          CauseSeconds(step[Bound::kHigh], cause)};
+    Add(report, fmt::format("time.{}", CauseName(cause)), value, "s");
+    report.time.push_back(
+        {std::string(CauseName(cause)), std::string(CauseTitle(cause)), value.mean});
+  }
+}
+
+void AddRates(sim::Report& report, const sim::Scenario& scenario, const StageCosts& stages,
+              const Ranged& seconds) {
+  const sim::TrainingScenario& training = *scenario.training;
+  const auto gpus = static_cast<double>(training.layout.gpus());
+  const double tokens =
+      static_cast<double>(training.global_batch) * static_cast<double>(training.sequence_length);
+  Add(report, "tokens_per_second", Over(tokens, seconds), "tokens/s");
+  Add(report, "tokens_per_second_per_gpu", Over(tokens / gpus, seconds), "tokens/s");
+
+  // Average over a replica's GPUs: what each chunk does for one micro-batch, times micro-batches,
+  // over pipeline ranks.
+  Flops model;
+  Flops again;
+  for (const ChunkCosts& chunk : stages.chunks) {
+    for (const size_t layer : chunk.layers) {
+      model += stages.layers[layer].model_flops;
+      again += stages.layers[layer].recompute_flops;
+    }
+  }
+  const double per_gpu =
+      static_cast<double>(training.micro_batches) / static_cast<double>(training.layout.pp);
+  Add(report, "model_flops_per_gpu", Over((model * per_gpu).base(), seconds), "FLOP/s");
+  const auto peak = hardware::PeakOf(scenario.cluster.gpu, training.precision);
+  if (peak) {
+    Add(report, "mfu", Over((model * per_gpu).base() / peak->base(), seconds), "1");
+    Add(report, "hfu", Over(((model + again) * per_gpu).base() / peak->base(), seconds), "1");
+  }
+}
+
+void AddMemory(sim::Report& report, const sim::Scenario& scenario,
+               const std::vector<MemoryUse>& memory) {
+  const auto worst = std::max_element(
+      memory.begin(), memory.end(),
+      [](const MemoryUse& a, const MemoryUse& b) { return a.allocated() < b.allocated(); });
+  const double allocated = worst->allocated().base();
+  const double context = kContextMebibytes * 1048576.0;
+  const double reserve = 0.5 * (kReservedLow + kReservedHigh) - 1.0;
+  const Ranged peak = {allocated * (1.0 + reserve) + context, allocated * kReservedLow + context,
+                       allocated * kReservedHigh + context};
+  const auto exact = [](double value) { return Ranged{value, value, value}; };
+  Add(report, "memory.peak", peak, "B");
+  Add(report, "memory.allocated", exact(allocated), "B");
+  const double capacity = scenario.cluster.gpu.memory.capacity.base();
+  report.fits = peak.mean <= capacity;
+  Add(report, "memory.capacity", exact(capacity), "B");
+  Add(report, "memory.fits", exact(report.fits ? 1.0 : 0.0), "1");
+  const auto part = [&](std::string name, std::string title, const Ranged& value) {
+    Add(report, "memory." + name, value, "B");
+    report.memory.push_back({std::move(name), std::move(title), value.mean});
+  };
+  part("weights", "weights", exact(worst->weights.base()));
+  part("gradients", "gradients", exact(worst->gradients.base()));
+  part("optimizer", "optimizer states", exact(worst->optimizer.base()));
+  part("activations", "activations", exact(worst->activations.base()));
+  part("reserve", "allocator reserve",
+       {allocated * reserve, allocated * (kReservedLow - 1.0), allocated * (kReservedHigh - 1.0)});
+  part("context", "CUDA context", exact(context));
+
+  const auto largest =
+      std::max_element(report.memory.begin(), report.memory.end(),
+                       [](const sim::Share& a, const sim::Share& b) { return a.value < b.value; });
+  const std::string cure = largest->name == "activations"
+                               ? "training.recompute=full, a smaller micro_batch or more tp"
+                               : "more tp or pp, or training.sharding=zero-1";
+  if (!report.fits) {
+    report.warnings.push_back(
+        {.code = ErrorCode::kFailedPrecondition,
+         .message =
+             fmt::format("does not fit: {} of {} a GPU, {} too much; the largest part is {}",
+                         Format(Bytes::FromBase(peak.mean)), Format(Bytes::FromBase(capacity)),
+                         Format(Bytes::FromBase(peak.mean - capacity)), largest->title),
+         .hint = "try " + cure});
+  } else if (peak.b > capacity) {
+    report.warnings.push_back(
+        {.code = ErrorCode::kFailedPrecondition,
+         .message =
+             fmt::format("may not fit: {} to {} of {} a GPU", Format(Bytes::FromBase(peak.a)),
+                         Format(Bytes::FromBase(peak.b)), Format(Bytes::FromBase(capacity))),
+         .hint = "to be safe, try " + cure});
+  }
+}
+
+void AddAssumptions(sim::Report& report, const sim::Scenario& scenario,
+                    const compute::OperationTime& time) {
+  for (const hardware::RateInUse& rate : time.rates_in_use()) {
+    report.assumptions.push_back({rate.what, rate.value, rate.source});
+  }
+  report.assumptions.push_back({"MFU counts", "causal attention, output head, no recomputation",
+                                "NVIDIA/Megatron-LM megatron/training/training.py"});
+  report.assumptions.push_back(
+      {"CUDA context", Format(Bytes::FromBase(kContextMebibytes * 1048576.0)),
+       "bigscience-workshop/bigscience train/tr11-176B-ml/chronicles-prequel.md"});
+  report.assumptions.push_back(
+      {"allocator reserve", fmt::format("{} to {} times allocated", kReservedLow, kReservedHigh),
+       "MooreThreads/SimuMax docs/b200"});
+  for (const sim::FilledDefault& filled : scenario.defaults) {
+    report.assumptions.push_back({filled.path, filled.value, "default"});
+  }
+  if (scenario.training->framework.overlap.tensor_parallel) {
+    report.warnings.push_back(
+        {.code = ErrorCode::kUnimplemented,
+         .message = fmt::format("{} overlaps tensor-parallel collectives with their matrix "
+                                "multiplications; here they are all exposed",
+                                scenario.training->framework.name)});
+  }
+}
+
+void FlattenSettings(const Node& node, const std::string& path,
+                     std::map<std::string, std::string>& settings) {
+  if (node.is_map()) {
+    for (const Node::Entry& entry : node.entries) {
+      FlattenSettings(entry.value, path.empty() ? entry.key : path + "." + entry.key, settings);
+    }
+  } else if (node.is_list()) {
+    for (size_t i = 0; i < node.items.size(); ++i) {
+      FlattenSettings(node.items[i], fmt::format("{}[{}]", path, i), settings);
+    }
+  } else {
+    settings[path] = node.is_null() ? "null" : node.scalar;
+  }
+}
+
+}  // namespace
+
+sim::Report WriteReport(const sim::Scenario& scenario, const compute::OperationTime& time,
+                        const StageCosts& stages, const std::vector<MemoryUse>& memory,
+                        const StepResults& step) {
+  sim::Report report;
+  report.title = Title(scenario);
+  FlattenSettings(scenario.resolved, "", report.settings);
+  const Ranged seconds = SecondsOf(step);
+  Add(report, "step_time", seconds, "s");
+  AddRates(report, scenario, stages, seconds);
+  AddMemory(report, scenario, memory);
+  AddTime(report, step);
+  AddAssumptions(report, scenario, time);
+  return report;
+}
+
+}  // namespace ridgeline::training

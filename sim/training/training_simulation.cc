@@ -1,0 +1,60 @@
+#include "sim/training/training_simulation.h"
+
+#include <string>
+#include <utility>
+
+#include "sim/compute/operation_time.h"
+#include "sim/engine/event_engine.h"
+#include "sim/engine/static_sweep.h"
+#include "sim/training/stage_costs.h"
+#include "sim/training/step_program.h"
+#include "sim/training/step_trace.h"
+#include "sim/training/time_breakdown.h"
+#include "sim/training/training_memory.h"
+#include "sim/training/training_report.h"
+
+namespace ridgeline::training {
+namespace {
+
+Result<engine::Timeline> Execute(const engine::Program& program, sim::Executor executor, const Stop& stop) {
+  if (executor == sim::Executor::kStaticSweep) {
+    return engine::StaticSweep(program);
+  }
+  return engine::ExecuteEvents(program, {.stop = stop});
+}
+
+/// The step at the mean and at both ends of its range. Finishing times are monotone in durations, so the ends bound every mixture.
+Result<StepResults> RunStep(StepProgram& step, sim::Executor executor, const Stop& stop) {
+  StepResults results;
+  for (const Bound bound : kBounds) {
+    if (bound != Bound::kMean) {
+      step.program.ReplaceDurations(std::move(bound == Bound::kLow ? step.low : step.high));
+    }
+    ASSIGN_OR_RETURN(const engine::Timeline timeline, Execute(step.program, executor, stop));
+    StepResult& result = results.at[static_cast<size_t>(bound)];
+    result.makespan = timeline.makespan;
+    result.by_rank = BookTime(step, timeline, bound);
+    for (const CauseTimes& times : result.by_rank) {
+      CHECK(times.total() == timeline.makespan, "{} ps booked of {}", times.total(), timeline.makespan);
+    }
+  }
+  return results;
+}
+
+}  // namespace
+
+Result<sim::Report> SimulateTraining(const sim::Scenario& scenario, const sim::RunOptions& options) {
+  const sim::TrainingScenario& training = *scenario.training;
+  const compute::OperationTime time = compute::OperationTime::Analytic(scenario.cluster);
+  ASSIGN_OR_RETURN(const StageCosts stages, CostStages(training, scenario.cluster, time));
+  ASSIGN_OR_RETURN(const EpilogueCosts epilogue, CostEpilogue(training, stages, time));
+  ASSIGN_OR_RETURN(const std::vector<MemoryUse> memory, CountMemory(training, stages));
+  ASSIGN_OR_RETURN(StepProgram step, BuildStepProgram(training, stages, epilogue, Detail::kSlots, options.stop));
+  ASSIGN_OR_RETURN(const StepResults results, RunStep(step, options.executor, options.stop));
+  if (options.trace != nullptr) {
+    RETURN_IF_ERROR(WriteStepTrace(training, stages, epilogue, memory, options.stop, *options.trace));
+  }
+  return WriteReport(scenario, time, stages, memory, results);
+}
+
+}  // namespace ridgeline::training
