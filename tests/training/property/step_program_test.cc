@@ -1,0 +1,102 @@
+/// INV-6 and INV-7 and the equality of executors and of levels of detail, on random jobs.
+#include "sim/training/step_program.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+
+#include "sim/engine/event_engine.h"
+#include "sim/engine/static_sweep.h"
+#include "sim/training/time_breakdown.h"
+#include "tests/training/scenarios.h"
+
+namespace ridgeline::training {
+namespace {
+
+struct Job {
+  sim::Scenario scenario;
+  StageCosts stages;
+  EpilogueCosts epilogue;
+};
+
+Job RandomJob() {
+  const int tp = *rc::gen::element(1, 2, 4, 8);
+  const int pp = *rc::gen::element(1, 2, 4);
+  const int vpp = pp > 1 ? *rc::gen::element(1, 2) : 1;
+  const int dp = *rc::gen::element(1, 2, 8);
+  const int rounds = *rc::gen::inRange(1, 4);
+  const std::string schedule =
+      vpp > 1 ? "interleaved" : *rc::gen::element(std::string("gpipe"), std::string("1f1b"));
+  const std::string recompute =
+      *rc::gen::element(std::string("none"), std::string("selective"), std::string("full"));
+  const std::string sharding = *rc::gen::element(std::string("ddp"), std::string("zero-1"));
+  const std::string framework = *rc::gen::element(
+      std::string("megatron-core"), std::string("megatron-lm-2021"), std::string("pytorch-eager"));
+  Job job;
+  job.scenario = MustResolve(
+      SmallJob(tp, pp, vpp, dp, rounds * pp,
+               fmt::format("  schedule: {}\n  recompute: {}\n  sharding: {}\n  framework: {}\n",
+                           schedule, recompute, sharding, framework)));
+  RC_ASSERT(job.scenario.training.has_value());
+  const compute::OperationTime time = compute::OperationTime::Analytic(job.scenario.cluster);
+  job.stages = CostStages(*job.scenario.training, job.scenario.cluster, time).value();
+  job.epilogue = CostEpilogue(*job.scenario.training, job.stages, time).value();
+  return job;
+}
+
+StepProgram Build(const Job& job, Detail detail) {
+  return BuildStepProgram(*job.scenario.training, job.stages, job.epilogue, detail, Stop()).value();
+}
+
+TEST(StepProgramProperty, LevelsOfDetailAndBothExecutorsAgreeToThePicosecond) {
+  EXPECT_TRUE(rc::check([] {
+    const Job job = RandomJob();
+    const StepProgram slots = Build(job, Detail::kSlots);
+    const engine::Timeline timeline = engine::StaticSweep(slots.program);
+    const std::vector<CauseTimes> booked = BookTime(slots, timeline, Bound::kMean);
+    RC_ASSERT(engine::ExecuteEvents(slots.program).value().end == timeline.end);
+    for (const Detail detail : {Detail::kLayers, Detail::kOperations}) {
+      const StepProgram finer = Build(job, detail);
+      const engine::Timeline finer_timeline = engine::StaticSweep(finer.program);
+      RC_ASSERT(finer_timeline.makespan == timeline.makespan);
+      RC_ASSERT(engine::ExecuteEvents(finer.program).value().end == finer_timeline.end);
+      const std::vector<CauseTimes> finer_booked = BookTime(finer, finer_timeline, Bound::kMean);
+      for (size_t rank = 0; rank < booked.size(); ++rank) {
+        RC_ASSERT(finer_booked[rank].spans == booked[rank].spans);
+      }
+    }
+  }));
+}
+
+TEST(StepProgramProperty, EveryPicosecondOfEveryRankIsBookedOnce) {
+  EXPECT_TRUE(rc::check([] {
+    const Job job = RandomJob();
+    const StepProgram step = Build(job, Detail::kSlots);
+    const engine::Timeline timeline = engine::StaticSweep(step.program);
+    for (const CauseTimes& times : BookTime(step, timeline, Bound::kMean)) {
+      RC_ASSERT(times.total() == timeline.makespan);
+      for (const engine::Picoseconds span : times.spans) {
+        RC_ASSERT(span >= 0);
+      }
+    }
+  }));
+}
+
+TEST(StepProgramProperty, NoStepBeatsItsBusiestRankNorItsRange) {
+  EXPECT_TRUE(rc::check([] {
+    const Job job = RandomJob();
+    StepProgram step = Build(job, Detail::kSlots);
+    const engine::Picoseconds mean = engine::StaticSweep(step.program).makespan;
+    std::vector<engine::Picoseconds> busy(step.program.num_streams(), 0);
+    for (engine::TaskIndex task = 0; task < step.program.num_tasks(); ++task) {
+      busy[step.program.task_streams()[task]] += step.program.durations()[task];
+    }
+    RC_ASSERT(mean >= *std::max_element(busy.begin(), busy.end()));
+    step.program.ReplaceDurations(std::move(step.low));
+    RC_ASSERT(engine::StaticSweep(step.program).makespan <= mean);
+    step.program.ReplaceDurations(std::move(step.high));
+    RC_ASSERT(engine::StaticSweep(step.program).makespan >= mean);
+  }));
+}
+
+}  // namespace
+}  // namespace ridgeline::training

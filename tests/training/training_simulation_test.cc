@@ -1,0 +1,135 @@
+#include "sim/training/training_simulation.h"
+
+#include <sstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "tests/training/scenarios.h"
+
+namespace ridgeline::training {
+namespace {
+
+sim::Report MustSimulate(const sim::Scenario& scenario, const sim::RunOptions& options = {}) {
+  Result<sim::Report> report = sim::Simulate(scenario, options);
+  if (!report) {
+    ADD_FAILURE() << RenderError(report.error());
+    return {};
+  }
+  return *std::move(report);
+}
+
+double Value(const sim::Report& report, std::string_view name) {
+  const sim::Metric* metric = report.Find(name);
+  if (metric == nullptr) {
+    ADD_FAILURE() << "no metric " << name;
+    return 0;
+  }
+  return metric->value;
+}
+
+TEST(TrainingSimulationTest, TimeByCauseAddsUpToTheStep) {
+  const sim::Report report = MustSimulate(MustResolve(SmallJob(2, 4, 2, 8, 8)));
+  double sum = 0;
+  for (const sim::Share& share : report.time) {
+    sum += share.value;
+  }
+  EXPECT_NEAR(sum, Value(report, "step_time"), 1e-12 * sum);
+}
+
+TEST(TrainingSimulationTest, MemoryByCauseAddsUpToThePeak) {
+  const sim::Report report = MustSimulate(MustResolve(SmallJob(2, 4, 1, 8, 8)));
+  double sum = 0;
+  for (const sim::Share& share : report.memory) {
+    sum += share.value;
+  }
+  EXPECT_NEAR(sum, Value(report, "memory.peak"), 1e-9 * sum);
+}
+
+TEST(TrainingSimulationTest, ThroughputAndUtilisationAreTheStepTimeInOtherWords) {
+  const sim::Report report = MustSimulate(MustResolve(SmallJob(2, 2, 1, 4, 4)));
+  const double step = Value(report, "step_time");
+  // 16 sequences of 2,048 tokens on 16 GPUs.
+  EXPECT_NEAR(Value(report, "tokens_per_second"), 16 * 2048 / step,
+              1e-6 * Value(report, "tokens_per_second"));
+  EXPECT_NEAR(Value(report, "tokens_per_second_per_gpu") * 16, Value(report, "tokens_per_second"),
+              1e-3);
+  EXPECT_NEAR(Value(report, "mfu"), Value(report, "model_flops_per_gpu") / 989.4e12, 1e-9);
+  EXPECT_DOUBLE_EQ(Value(report, "mfu"), Value(report, "hfu"));  // nothing is computed twice
+}
+
+TEST(TrainingSimulationTest, ModelFlopsMatchTheClosedForm) {
+  const sim::Scenario scenario = MustResolve(SmallJob(4, 2, 2, 2, 4));
+  const sim::Report report = MustSimulate(scenario);
+  const double tokens = 8 * 2048;
+  const double expected =
+      workloads::TrainingFlopsPerToken(scenario.training->model, 2048, true) * tokens / 16;
+  EXPECT_NEAR(Value(report, "model_flops_per_gpu") * Value(report, "step_time") / expected, 1.0,
+              1e-3);
+}
+
+TEST(TrainingSimulationTest, BothExecutorsGiveTheSameReport) {
+  const sim::Scenario scenario = MustResolve(SmallJob(2, 4, 2, 2, 8));
+  const sim::Report sweep = MustSimulate(scenario, {.executor = sim::Executor::kStaticSweep});
+  const sim::Report events = MustSimulate(scenario, {.executor = sim::Executor::kEventDriven});
+  ASSERT_EQ(sweep.metrics.size(), events.metrics.size());
+  for (size_t i = 0; i < sweep.metrics.size(); ++i) {
+    EXPECT_EQ(sweep.metrics[i].value, events.metrics[i].value) << sweep.metrics[i].name;
+    EXPECT_EQ(sweep.metrics[i].high, events.metrics[i].high) << sweep.metrics[i].name;
+  }
+}
+
+TEST(TrainingSimulationTest, RangesHoldTheirMeans) {
+  for (const sim::Metric& metric : MustSimulate(MustResolve(SmallJob(2, 4, 1, 8, 8))).metrics) {
+    EXPECT_LE(metric.low, metric.value) << metric.name;
+    EXPECT_GE(metric.high, metric.value) << metric.name;
+  }
+}
+
+TEST(TrainingSimulationTest, FullRecomputeAddsAboutAThirdOfTheModelFlops) {
+  const sim::Report report =
+      MustSimulate(MustResolve(SmallJob(1, 1, 1, 1, 2, "  recompute: full\n")));
+  // Layers are computed once more (a third of forward and backward); the head is not.
+  EXPECT_GT(Value(report, "hfu") / Value(report, "mfu"), 1.15);
+  EXPECT_LT(Value(report, "hfu") / Value(report, "mfu"), 4.0 / 3.0 + 1e-9);
+  EXPECT_GT(Value(report, "time.recompute"), 0);
+}
+
+TEST(TrainingSimulationTest, WhatDoesNotFitIsSaidAndStillSimulated) {
+  const sim::Report report = MustSimulate(MustResolve(R"(
+cluster: {nodes: dgx-h100, count: 1}
+training: {model: llama-3.1-70b, sequence_length: 8192, global_batch: 8, gpus: 8}
+)"));
+  EXPECT_FALSE(report.fits);
+  EXPECT_EQ(Value(report, "memory.fits"), 0);
+  EXPECT_GT(Value(report, "step_time"), 0);
+  ASSERT_FALSE(report.warnings.empty());
+  EXPECT_THAT(report.warnings[0].message, testing::HasSubstr("does not fit"));
+}
+
+TEST(TrainingSimulationTest, ATraceIsJsonWithATrackAStreamAndMemoryCounters) {
+  std::ostringstream trace;
+  MustSimulate(MustResolve(SmallJob(2, 2, 1, 2, 4)), {.trace = &trace});
+  const auto events = nlohmann::json::parse(trace.str())["traceEvents"];
+  size_t slices = 0;
+  size_t counters = 0;
+  for (const auto& event : events) {
+    slices += event["ph"] == "X" ? 1 : 0;
+    counters += event["ph"] == "C" ? 1 : 0;
+  }
+  EXPECT_GT(slices, 1000U);
+  EXPECT_GE(counters, 16U);  // 4 micro-batches come and go on two ranks
+}
+
+TEST(TrainingSimulationTest, AStopIsHeard) {
+  std::stop_source source;
+  source.request_stop();
+  const auto report =
+      sim::Simulate(MustResolve(SmallJob(1, 2, 1, 1, 2)), {.stop = Stop(source.get_token())});
+  ASSERT_FALSE(report.has_value());
+  EXPECT_EQ(report.error().code, ErrorCode::kCancelled);
+}
+
+}  // namespace
+}  // namespace ridgeline::training
