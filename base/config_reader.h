@@ -21,6 +21,7 @@
 /// Reference<U> and any struct with a Schema.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <limits>
@@ -62,8 +63,9 @@ struct Reference {
   std::string name;                // as written; empty when inline without a base
   std::optional<Node> inline_map;  // the inline keys, decoded by whoever resolves the base first
   SourceLocation where;
+  std::string path;  // of the key that holds it, for errors found when it is resolved
   bool is_set() const { return !name.empty() || inline_map.has_value(); }
-  // The name and the inline text make it; where it stood does not.
+  // The name and the inline text make it; where it stood does not. `path` is part of where.
   friend bool operator==(const Reference& a, const Reference& b) {
     return a.name == b.name && a.inline_map.has_value() == b.inline_map.has_value() &&
            (!a.inline_map || WriteYaml(*a.inline_map) == WriteYaml(*b.inline_map));
@@ -76,7 +78,7 @@ struct SchemaInfo;
 struct KeyInfo {
   std::string name;
   std::string type;  // "integer", "time", "bandwidth", "one of ...", "list of integer", "map"
-  std::string unit_example;   // "20 us"; empty when none
+  std::string unit_example;   // "a time, such as 20 us"; empty when none
   std::string default_value;  // as it would be written; empty when required
   std::string range;          // "at least 1"; empty when any
   std::string meaning;
@@ -125,14 +127,16 @@ struct Codec;
 
 /// Type-erased checks that config_reader.cc words once for all types.
 namespace internal {
-/// Verifies that `node` is a map with known, single keys; reports unknown (did-you-mean from
-/// `known`) and duplicates.
+/// Reports keys that are unknown (did-you-mean from `known`) or repeated. False only when `node` is
+/// no map, so that the known keys are still decoded and all errors come at once.
 bool CheckKeys(const Node& node, std::span<const std::string> known, const DecodeContext& context);
 void FailMissing(const Node& node, const KeyInfo& key, const DecodeContext& context);
 void FailRange(const Node& node, std::string_view key, std::string_view range,
                std::string_view written, const DecodeContext& context);
 /// Scalars; each reports its own error and returns nullopt.
 std::optional<std::string> DecodeString(const Node& node, const DecodeContext& context);
+/// A name or a path: text that is not empty.
+std::optional<std::string> DecodeName(const Node& node, const DecodeContext& context);
 std::optional<bool> DecodeBool(const Node& node, const DecodeContext& context);
 std::optional<int64_t> DecodeInteger(const Node& node, int64_t minimum, int64_t maximum,
                                      const DecodeContext& context);
@@ -141,15 +145,20 @@ std::optional<double> DecodeRatio(const Node& node, const DecodeContext& context
 /// Index into `names`, did-you-mean otherwise.
 std::optional<size_t> DecodeChoice(const Node& node, std::span<const std::string_view> names,
                                    std::string_view what, const DecodeContext& context);
+std::optional<UsDollars> DecodeUsDollars(const Node& node, const DecodeContext& context);
+/// The scalar's text, or "expected a time, such as 20 us: a list".
+std::optional<std::string> DecodeQuantityText(const Node& node, std::string_view example,
+                                              const DecodeContext& context);
 template <class Q>
 std::optional<Q> DecodeQuantity(const Node& node, const DecodeContext& context) {
-  const std::optional<std::string> text = DecodeString(node, context);
+  const std::optional<std::string> text = DecodeQuantityText(node, QuantityExample<Q>(), context);
   if (!text) {
     return std::nullopt;
   }
   Result<Q> value = ParseQuantity<Q>(*text);
   if (!value) {
-    context.Fail(node, std::move(value.error().message), std::move(value.error().hint));
+    context.Fail(node, std::move(value.error().message), std::move(value.error().hint),
+                 value.error().code);
     return std::nullopt;
   }
   return *value;
@@ -340,9 +349,12 @@ template <class I>
   requires(std::is_integral_v<I> && !std::is_same_v<I, bool>)
 struct Codec<I> {
   static std::optional<I> Decode(const Node& node, const DecodeContext& context) {
-    const std::optional<int64_t> value =
-        internal::DecodeInteger(node, static_cast<int64_t>(std::numeric_limits<I>::min()),
-                                static_cast<int64_t>(std::numeric_limits<I>::max()), context);
+    // The upper half of uint64 is out of reach: nothing that is counted here gets there.
+    constexpr auto kMaximum = static_cast<int64_t>(
+        std::min<uint64_t>(static_cast<uint64_t>(std::numeric_limits<I>::max()),
+                           static_cast<uint64_t>(std::numeric_limits<int64_t>::max())));
+    const std::optional<int64_t> value = internal::DecodeInteger(
+        node, static_cast<int64_t>(std::numeric_limits<I>::min()), kMaximum, context);
     return value ? std::optional<I>(static_cast<I>(*value)) : std::nullopt;
   }
   static void Explain(KeyInfo& info) { info.type = "integer"; }
@@ -403,10 +415,22 @@ struct Codec<Quantity<S, B, F, J>> {
     return internal::DecodeQuantity<Q>(node, context);
   }
   static void Explain(KeyInfo& info) {
-    info.type = "quantity";
+    info.type = std::string(QuantityName<Q>());
     info.unit_example = std::string(QuantityExample<Q>());
   }
-  static std::string Write(Q value) { return FormatExact(value); }
+  static std::string Write(Q value) { return FormatRoundTrip(value); }
+};
+
+template <>
+struct Codec<UsDollars> {
+  static std::optional<UsDollars> Decode(const Node& node, const DecodeContext& context) {
+    return internal::DecodeUsDollars(node, context);
+  }
+  static void Explain(KeyInfo& info) {
+    info.type = "money";
+    info.unit_example = "an amount of money, such as 2.50 USD";
+  }
+  static std::string Write(UsDollars value) { return fmt::format("{} USD", value.amount); }
 };
 
 template <class M>
@@ -494,24 +518,22 @@ struct Codec<Reference<U>> {
   static std::optional<Reference<U>> Decode(const Node& node, const DecodeContext& context) {
     Reference<U> reference;
     reference.where = node.where;
+    reference.path = context.path;
+    std::optional<std::string> name;
     if (node.is_map()) {
+      // `base` is taken out; a second `base` stays and is refused with the unknown keys of U.
       reference.inline_map = node;
       auto& entries = reference.inline_map->entries;
-      for (auto entry = entries.begin(); entry != entries.end(); ++entry) {
-        if (entry->key == "base") {
-          std::optional<std::string> name =
-              internal::DecodeString(entry->value, context.Key("base"));
-          if (!name) {
-            return std::nullopt;
-          }
-          reference.name = *std::move(name);
-          entries.erase(entry);
-          break;
-        }
+      const auto base = std::find_if(entries.begin(), entries.end(),
+                                     [](const Node::Entry& entry) { return entry.key == "base"; });
+      if (base == entries.end()) {
+        return reference;
       }
-      return reference;
+      name = internal::DecodeName(base->value, context.Key("base"));
+      entries.erase(base);
+    } else {
+      name = internal::DecodeName(node, context);
     }
-    std::optional<std::string> name = internal::DecodeString(node, context);
     if (!name) {
       return std::nullopt;
     }

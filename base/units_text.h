@@ -13,9 +13,12 @@
 /// | FlopsPerSecond | FLOP/s with prefixes: TFLOP/s; also TFLOPS |
 /// | Watts, Joules | W kW MW; J kJ MJ Wh kWh |
 /// | Hertz | Hz kHz MHz GHz, req/s, 1/s |
+/// | FlopsPerByte | FLOP/B kFLOP/B |
+/// | UsDollars | 2.50 USD, US$ 2.50 |
 /// | double as ratio | a number, or % |
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -45,9 +48,15 @@ Result<double> ParseNumber(std::string_view text);
 /// A whole number within int64; 4e6 and 1_000_000 are allowed when exact.
 Result<int64_t> ParseInteger(std::string_view text);
 
+/// "2.50 USD", "US$ 2.50", "$2.50"; a bare number is refused.
+Result<UsDollars> ParseUsDollars(std::string_view text);
+
 /// The unit's name in base units, as `result.json` writes it: "s", "B", "FLOP/s" ...
 template <class Q>
 std::string_view BaseUnitName();
+/// "time", "bandwidth": the dimension in one word, for types and messages.
+template <class Q>
+std::string_view QuantityName();
 /// "a time, such as 20 us": what explain and errors call the quantity.
 template <class Q>
 std::string_view QuantityExample();
@@ -63,10 +72,16 @@ std::string Format(Hertz value, int digits = 3);
 std::string Format(BytesPerSecond value, int digits = 3);
 std::string Format(FlopsPerSecond value, int digits = 3);
 std::string Format(FlopsPerByte value, int digits = 3);
+std::string Format(UsDollars value, int digits = 3);
 
 /// Shortest text that reads back to the same double, with the base unit ("0.0000172 s"): for
 /// resolved documents.
 template <class Q>
 std::string FormatExact(Q value);
+/// The shortest of Format's texts that reads back to the same double ("20 us", "450 GB/s"), or
+/// FormatExact where there is none: for defaults and limits that people read. Costs up to 17
+/// parses.
+template <class Q>
+std::string FormatRoundTrip(Q value);
 
 }  // namespace ridgeline
