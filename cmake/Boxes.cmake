@@ -1,7 +1,8 @@
 # ridgeline_box(NAME SOURCES... DEPENDS...): one static library of the project. Its sources are all .cc files under the given folders.
 add_library(ridgeline_options INTERFACE)
 target_include_directories(ridgeline_options INTERFACE ${CMAKE_SOURCE_DIR})
-target_compile_options(ridgeline_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
+# g++ 12 reports -Wrestrict inside its own std::string for plain concatenation (GCC bug 105651).
+target_compile_options(ridgeline_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wno-restrict
   $<$<BOOL:${RIDGELINE_WERROR}>:-Werror>)
 
 function(ridgeline_box name)
@@ -12,6 +13,11 @@ function(ridgeline_box name)
     list(APPEND sources ${found})
   endforeach()
   list(FILTER sources EXCLUDE REGEX "/main\\.cc$")
+  if(NOT sources)
+    # A box that holds only headers so far.
+    file(WRITE ${CMAKE_CURRENT_BINARY_DIR}/${name}_empty.cc "")
+    list(APPEND sources ${CMAKE_CURRENT_BINARY_DIR}/${name}_empty.cc)
+  endif()
   add_library(ridgeline_${name} STATIC ${sources})
   set_target_properties(ridgeline_${name} PROPERTIES LINKER_LANGUAGE CXX)
   target_link_libraries(ridgeline_${name} PUBLIC ridgeline_options ${box_DEPENDS} PRIVATE ${box_PRIVATE_DEPENDS})

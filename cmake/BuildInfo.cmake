@@ -1,0 +1,18 @@
+# Writes OUTPUT, a header with the version and the commit, when it would change. Run by the build, not by configure.
+set(commit "unknown")
+find_program(git git)
+if(git)
+  execute_process(COMMAND ${git} -C ${SOURCE} rev-parse --short=12 HEAD
+    OUTPUT_VARIABLE found OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET RESULT_VARIABLE failed)
+  if(NOT failed)
+    set(commit "${found}")
+  endif()
+endif()
+set(text "#pragma once\n#define RIDGELINE_VERSION \"${VERSION}\"\n#define RIDGELINE_COMMIT \"${commit}\"\n")
+set(old "")
+if(EXISTS ${OUTPUT})
+  file(READ ${OUTPUT} old)
+endif()
+if(NOT old STREQUAL text)
+  file(WRITE ${OUTPUT} "${text}")
+endif()

@@ -1,0 +1,166 @@
+#include "service/cli/command_line.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <map>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "base/nearest_name.h"
+#include "base/units_text.h"
+#include "service/cli/command_table.h"
+#include "service/cli/spelling.h"
+
+namespace ridgeline::cli {
+namespace {
+
+/// Every flag's values as text, by name; flags without a value are counted.
+struct Words {
+  std::map<std::string_view, std::vector<std::string>> values;
+  std::map<std::string_view, int> counts;
+  std::vector<std::string> arguments;
+};
+
+Result<Words> Tokenize(const std::vector<std::string>& arguments) {
+  Words words;
+  CLI::App app;
+  app.set_help_flag();
+  for (const FlagInfo& flag : Flags()) {
+    const std::string names =
+        flag.letter == 0 ? std::string(flag.name) : fmt::format("-{},{}", flag.letter, flag.name);
+    if (flag.value.empty()) {
+      app.add_flag(names, words.counts[flag.name]);
+    } else {
+      app.add_option(names, words.values[flag.name])->allow_extra_args(false);
+    }
+  }
+  app.add_option("arguments", words.arguments);
+  try {
+    std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
+    app.parse(reversed);
+  } catch (const CLI::ParseError& error) {
+    return InvalidArgument(error.what(), "ridgeline help COMMAND shows its flags and an example");
+  }
+  return words;
+}
+
+/// The index of `value` among `names`, or an error that names the flag.
+Result<size_t> Choice(std::string_view flag, const std::string& value,
+                      const std::vector<std::string>& names) {
+  const auto found = std::find(names.begin(), names.end(), value);
+  if (found == names.end()) {
+    return InvalidArgument(fmt::format("{} does not take: {}", flag, value),
+                           SuggestName(value, names));
+  }
+  return static_cast<size_t>(found - names.begin());
+}
+
+Result<int64_t> WholeNumber(std::string_view flag, const std::string& text, int64_t least,
+                            int64_t most) {
+  const Result<int64_t> value = ParseInteger(text);
+  if (!value || *value < least || *value > most) {
+    return InvalidArgument(
+        fmt::format("{} needs a whole number from {} to {}: {}", flag, least, most, text));
+  }
+  return *value;
+}
+
+/// The last value given to a flag, if any.
+std::optional<std::string> LastOf(const Words& words, std::string_view flag) {
+  const std::vector<std::string>& values = words.values.at(flag);
+  return values.empty() ? std::nullopt : std::optional(values.back());
+}
+
+Status FillNumbers(const Words& words, CommandLine& line) {
+  if (const auto text = LastOf(words, "--seed")) {
+    ASSIGN_OR_RETURN(const int64_t seed,
+                     WholeNumber("--seed", *text, 0, std::numeric_limits<int64_t>::max()));
+    line.seed = static_cast<uint64_t>(seed);
+  }
+  std::optional<std::string> jobs = LastOf(words, "--jobs");
+  if (!jobs) {
+    // The one environment variable that stands for a flag here; read before any thread exists.
+    if (const char* variable = std::getenv("RIDGELINE_JOBS")) {  // NOLINT(concurrency-mt-unsafe)
+      jobs = variable;
+    }
+  }
+  if (jobs) {
+    ASSIGN_OR_RETURN(const int64_t number, WholeNumber("--jobs", *jobs, 1, 4096));
+    line.jobs = static_cast<int>(number);
+  }
+  if (const auto text = LastOf(words, "--timeout")) {
+    Result<Seconds> timeout = ParseQuantity<Seconds>(*text);
+    if (!timeout) {
+      return InvalidArgument("--timeout: " + timeout.error().message, timeout.error().hint);
+    }
+    if (*timeout <= Seconds() || *timeout > Seconds::FromBase(1e9)) {
+      return InvalidArgument("--timeout must be above 0 s and below 30 years: " + *text);
+    }
+    line.timeout = *timeout;
+  }
+  return {};
+}
+
+Status FillChoices(const Words& words, CommandLine& line) {
+  if (const auto text = LastOf(words, "--output")) {
+    ASSIGN_OR_RETURN(const size_t index, Choice("--output", *text, report::OutputFormatNames()));
+    line.output = static_cast<report::OutputFormat>(index);
+  }
+  if (const auto text = LastOf(words, "--progress")) {
+    ASSIGN_OR_RETURN(const size_t index,
+                     Choice("--progress", *text, {"auto", "plain", "json", "none"}));
+    line.progress = static_cast<ProgressMode>(index);
+  }
+  if (const auto text = LastOf(words, "--color")) {
+    ASSIGN_OR_RETURN(const size_t index, Choice("--color", *text, {"auto", "always", "never"}));
+    line.color = static_cast<ColorMode>(index);
+  }
+  return {};
+}
+
+Status CheckArgumentCount(const CommandInfo& command, size_t count) {
+  const bool is_too_many =
+      command.max_arguments >= 0 && count > static_cast<size_t>(command.max_arguments);
+  if (count >= static_cast<size_t>(command.min_arguments) && !is_too_many) {
+    return {};
+  }
+  return InvalidArgument(fmt::format("{} arguments for {}: {}",
+                                     is_too_many ? "too many" : "too few", command.name, count),
+                         fmt::format("ridgeline {} {}", command.name, command.usage));
+}
+
+}  // namespace
+
+Result<CommandLine> ParseCommandLine(const std::vector<std::string>& arguments) {
+  ASSIGN_OR_RETURN(const CommandInfo* const command, NamedCommand(arguments));
+  RETURN_IF_ERROR(CheckFlags(*command, arguments));
+  ASSIGN_OR_RETURN(Words words, Tokenize(arguments));
+
+  CommandLine line;
+  line.command = command->name;
+  line.arguments = std::move(words.arguments);
+  if (!line.arguments.empty() && line.arguments.front() == command->name) {
+    line.arguments.erase(line.arguments.begin());
+  }
+  line.overrides = words.values.at("--set");
+  line.trace_file = LastOf(words, "--trace").value_or("");
+  for (const std::string& folder : words.values.at("--configs")) {
+    if (!std::filesystem::is_directory(folder)) {
+      return InvalidArgument("--configs needs a directory: " + folder);
+    }
+    line.configs.emplace_back(folder);
+  }
+  line.is_quiet = words.counts.at("--quiet") > 0;
+  line.verbosity = words.counts.at("--verbose");
+  line.is_dry_run = words.counts.at("--dry-run") > 0;
+  line.wants_help = words.counts.at("--help") > 0;
+  RETURN_IF_ERROR(FillNumbers(words, line));
+  RETURN_IF_ERROR(FillChoices(words, line));
+  if (!line.wants_help) {
+    RETURN_IF_ERROR(CheckArgumentCount(*command, line.arguments.size()));
+  }
+  return line;
+}
+
+}  // namespace ridgeline::cli

@@ -1,0 +1,42 @@
+/// What the user typed, as plain values: nothing beyond command_line.cc sees argv or CLI11.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/units.h"
+#include "service/report/table.h"
+
+namespace ridgeline::cli {
+
+enum class ProgressMode { kAuto, kPlain, kJson, kNone };
+enum class ColorMode { kAuto, kAlways, kNever };
+
+struct CommandLine {
+  std::string command;  // a name of command_table.h
+  std::vector<std::string> arguments;
+  std::vector<std::string> overrides;  // "path=value", as written
+  report::OutputFormat output = report::OutputFormat::kTable;
+  std::string trace_file;  // empty: none
+  std::optional<uint64_t> seed;
+  int jobs = 1;
+  std::optional<Seconds> timeout;
+  std::vector<std::filesystem::path> configs;
+  ProgressMode progress = ProgressMode::kAuto;
+  ColorMode color = ColorMode::kAuto;
+  bool is_quiet = false;
+  int verbosity = 0;
+  bool is_dry_run = false;
+  bool wants_help = false;
+};
+
+/// `arguments` without the program's name. Mistyped commands and flags are answered with the
+/// nearest one; what is planned but not built is UNIMPLEMENTED with its name. No arguments at all:
+/// the command is `help`.
+Result<CommandLine> ParseCommandLine(const std::vector<std::string>& arguments);
+
+}  // namespace ridgeline::cli

@@ -1,0 +1,186 @@
+#include "service/cli/command_table.h"
+
+#include <array>
+
+namespace ridgeline::cli {
+namespace {
+
+constexpr int kAny = -1;
+
+constexpr std::array<CommandInfo, 18> kCommands = {{
+    {.name = "simulate",
+     .usage = "SCENARIO...",
+     .summary = "one scenario (files merge left to right) -> metrics",
+     .details =
+         "A scenario is a YAML file, a name under configs/scenarios, or - for standard input.\n"
+         "Exit code 1: simulated, and it does not fit in memory.",
+     .example = "ridgeline simulate llama-3.1-8b-8xh100\n"
+                "ridgeline simulate llama-3.1-70b-64xh100 --set training.parallelism.tp=4 -o json\n"
+                "ridgeline simulate llama-3.1-8b-8xh100 --trace step.json",
+     .min_arguments = 1,
+     .max_arguments = kAny},
+    {.name = "check",
+     .usage = "FILE...",
+     .summary = "read, validate and resolve; no simulation",
+     .details = "Tells by its keys what a file is: a scenario, a GPU, node, fabric, cluster, "
+                "framework or\n"
+                "model, or a validation suite. Every mistake of a file is reported at once.",
+     .example = "ridgeline check llama-3.1-70b-64xh100\n"
+                "ridgeline check my-gpu.yaml my-node.yaml",
+     .min_arguments = 1,
+     .max_arguments = kAny},
+    {.name = "explain",
+     .usage = "[PATH]",
+     .summary = "a configuration key: type, unit, default, range, meaning",
+     .details =
+         "Without a path: the top level. Keys of catalog files begin with gpu., node., fabric.,\n"
+         "cluster-file. or framework.",
+     .example = "ridgeline explain training.parallelism.tp\n"
+                "ridgeline explain gpu.memory.bandwidth",
+     .max_arguments = 1},
+    {.name = "list",
+     .usage = "KIND",
+     .summary = "gpus, nodes, fabrics, clusters, models, frameworks, scenarios, suites ...",
+     .details = "",
+     .example = "ridgeline list gpus\nridgeline list models -o csv",
+     .min_arguments = 1,
+     .max_arguments = 1},
+    {.name = "describe",
+     .usage = "KIND NAME",
+     .summary = "one of those, with the source of every figure",
+     .details = "",
+     .example = "ridgeline describe gpu h100-sxm\nridgeline describe model llama-3.1-70b",
+     .min_arguments = 2,
+     .max_arguments = 2},
+    {.name = "validate",
+     .usage = "[SUITE|FILE]...",
+     .summary = "predictions against published measurements, or yours",
+     .details = "Without a name: every shipped suite. A file is a suite in YAML or a CSV with the "
+                "columns of\n"
+                "configs/validation. Exit code 1: outside a stated tolerance.",
+     .example = "ridgeline validate training\nridgeline validate our-steps.yaml -o json",
+     .max_arguments = kAny},
+    {.name = "version",
+     .usage = "",
+     .summary = "version, commit and compiler",
+     .details = "",
+     .example = "ridgeline version -o json"},
+    {.name = "completion",
+     .usage = "SHELL",
+     .summary = "completion for bash, zsh or fish",
+     .details = "",
+     .example = "source <(ridgeline completion bash)",
+     .min_arguments = 1,
+     .max_arguments = 1},
+    {.name = "help",
+     .usage = "[COMMAND]",
+     .summary = "this, or a command's flags and an example",
+     .details = "",
+     .example = "ridgeline help simulate",
+     .max_arguments = 1},
+    {.name = "plan",
+     .summary = "search for the best deployment that meets the targets",
+     .is_built = false},
+    {.name = "whatif", .summary = "run variants and explain the differences", .is_built = false},
+    {.name = "render", .summary = "write launch files of a candidate", .is_built = false},
+    {.name = "compare", .summary = "two results as a table of changes", .is_built = false},
+    {.name = "cost",
+     .summary = "operations in, time with range and evidence out",
+     .is_built = false},
+    {.name = "calibrate", .summary = "measure on a GPU host, fit anywhere", .is_built = false},
+    {.name = "trace", .summary = "convert and summarize traces", .is_built = false},
+    {.name = "serve", .summary = "the gRPC server", .is_built = false},
+    {.name = "runs", .summary = "runs on a server", .is_built = false},
+}};
+
+constexpr std::array<FlagInfo, 23> kFlags = {{
+    {.name = "--set",
+     .value = "PATH=VALUE",
+     .meaning = "override one key; repeatable; PATH as in `explain`",
+     .commands = "simulate check",
+     .is_repeatable = true},
+    {.name = "--output",
+     .letter = 'o',
+     .value = "FORMAT",
+     .meaning = "table (default), wide, json, jsonl, csv or md"},
+    {.name = "--trace",
+     .value = "FILE",
+     .meaning = "write the step as a Chrome trace (opens in Perfetto)",
+     .commands = "simulate"},
+    {.name = "--seed",
+     .value = "N",
+     .meaning = "seed of every random stream (default: the scenario's)"},
+    {.name = "--jobs", .letter = 'j', .value = "N", .meaning = "threads; changes no answer"},
+    {.name = "--timeout", .value = "T", .meaning = "give up after this long: 30 s, 5 min"},
+    {.name = "--configs",
+     .value = "DIR",
+     .meaning = "look for named things here first; repeatable",
+     .is_repeatable = true},
+    {.name = "--dry-run",
+     .meaning = "print the resolved scenario, each value with where it came from, and stop",
+     .commands = "simulate"},
+    {.name = "--progress", .value = "MODE", .meaning = "auto, plain, json or none; on stderr"},
+    {.name = "--color", .value = "WHEN", .meaning = "auto, always or never; NO_COLOR is honoured"},
+    {.name = "--quiet", .letter = 'q', .meaning = "nothing on stderr but errors"},
+    {.name = "--verbose",
+     .letter = 'v',
+     .meaning = "more on stderr; repeatable",
+     .is_repeatable = true},
+    {.name = "--help", .letter = 'h', .meaning = "this"},
+    {.name = "--version", .meaning = "as the command version"},
+    {.name = "--save", .value = "DIR", .meaning = "every output at once", .is_built = false},
+    {.name = "--html", .value = "FILE", .meaning = "a report in one HTML file", .is_built = false},
+    {.name = "--vary",
+     .value = "PATH=LIST",
+     .meaning = "a list or range of values",
+     .is_built = false},
+    {.name = "--server",
+     .value = "ADDR",
+     .meaning = "run there instead of here",
+     .is_built = false},
+    {.name = "--calibration", .value = "NAME", .meaning = "which measurements", .is_built = false},
+    {.name = "--strict-calibration", .meaning = "refuse to extrapolate", .is_built = false},
+    {.name = "--target",
+     .value = "METRIC<=VALUE",
+     .meaning = "what a plan must meet",
+     .is_built = false},
+    {.name = "--minimize", .value = "METRIC", .meaning = "what a plan is for", .is_built = false},
+    {.name = "--one-at-a-time", .meaning = "vary one key at a time", .is_built = false},
+}};
+
+}  // namespace
+
+std::span<const CommandInfo> Commands() { return kCommands; }
+std::span<const FlagInfo> Flags() { return kFlags; }
+
+const CommandInfo* FindCommand(std::string_view name) {
+  for (const CommandInfo& command : kCommands) {
+    if (command.name == name) {
+      return &command;
+    }
+  }
+  return nullptr;
+}
+
+const FlagInfo* FindFlag(std::string_view name) {
+  for (const FlagInfo& flag : kFlags) {
+    if (flag.name == name) {
+      return &flag;
+    }
+  }
+  return nullptr;
+}
+
+bool Takes(const CommandInfo& command, const FlagInfo& flag) {
+  std::string_view rest = flag.commands;
+  while (!rest.empty()) {
+    const size_t end = rest.find(' ');
+    if (rest.substr(0, end) == command.name) {
+      return true;
+    }
+    rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
+  }
+  return flag.commands.empty();
+}
+
+}  // namespace ridgeline::cli

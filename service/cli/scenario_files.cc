@@ -1,0 +1,68 @@
+#include "service/cli/scenario_files.h"
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "service/report/sha256.h"
+
+namespace ridgeline::cli {
+namespace {
+
+/// The text that a part of `node` was read from, when the document's name is `name`.
+const std::string* FindSource(const Node& node, const std::string& name) {
+  if (node.where.source != nullptr && node.where.source->name == name &&
+      !node.where.source->text.empty()) {
+    return &node.where.source->text;
+  }
+  for (const Node::Entry& entry : node.entries) {
+    if (const std::string* found = FindSource(entry.value, name)) {
+      return found;
+    }
+  }
+  for (const Node& item : node.items) {
+    if (const std::string* found = FindSource(item, name)) {
+      return found;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> ScenarioPaths(const std::vector<std::string>& arguments,
+                                               const hardware::Catalog& catalog) {
+  std::vector<std::string> paths;
+  for (const std::string& argument : arguments) {
+    std::error_code error;
+    const bool looks_like_path = argument.find('/') != std::string::npos ||
+                                 argument.ends_with(".yaml") || argument.ends_with(".yml") ||
+                                 argument.ends_with(".json");
+    if (argument == "-" || looks_like_path || std::filesystem::exists(argument, error)) {
+      paths.push_back(argument);
+      continue;
+    }
+    ASSIGN_OR_RETURN(const std::filesystem::path found, catalog.Find("scenarios", argument));
+    paths.push_back(found.string());
+  }
+  return paths;
+}
+
+std::vector<report::Input> HashInputs(const std::vector<std::string>& arguments,
+                                      const std::vector<std::string>& paths, const Node& document) {
+  std::vector<report::Input> inputs;
+  for (size_t i = 0; i < paths.size(); ++i) {
+    std::string hash;
+    if (const std::string* text = FindSource(document, paths[i])) {
+      hash = report::Sha256(*text);
+    } else if (paths[i] != "-") {
+      // Nothing of this file survived the merge.
+      std::ifstream file(paths[i], std::ios::binary);
+      hash = report::Sha256(std::string(std::istreambuf_iterator<char>(file), {}));
+    }
+    inputs.push_back({.name = arguments[i], .sha256 = hash});
+  }
+  return inputs;
+}
+
+}  // namespace ridgeline::cli

@@ -1,0 +1,24 @@
+/// From what the user names to scenario files: paths, names under configs/scenarios, "-".
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/document.h"
+#include "base/result.h"
+#include "hardware/catalog.h"
+#include "service/report/result.h"
+
+namespace ridgeline::cli {
+
+/// Each argument as a readable path: itself when it is "-", exists or looks like a path, else the
+/// shipped scenario of that name. Unknown names are answered with the nearest.
+Result<std::vector<std::string>> ScenarioPaths(const std::vector<std::string>& arguments,
+                                               const hardware::Catalog& catalog);
+
+/// Names and hashes of what was read, in the order given. `document` is the merged scenario, whose
+/// nodes still know the text that they came from (standard input can be read only once).
+std::vector<report::Input> HashInputs(const std::vector<std::string>& arguments,
+                                      const std::vector<std::string>& paths, const Node& document);
+
+}  // namespace ridgeline::cli

@@ -1,0 +1,54 @@
+/// The answer as a page: a heading, the metrics, the breakdown.
+#include <fmt/format.h>
+
+#include "base/evidence.h"
+#include "service/report/metric_text.h"
+#include "service/report/result.h"
+
+namespace ridgeline::report {
+namespace {
+
+std::string Breakdown(std::string_view heading, const std::vector<sim::Share>& shares,
+                      std::string_view unit) {
+  if (shares.empty()) {
+    return {};
+  }
+  std::vector<double> values;
+  for (const sim::Share& share : shares) {
+    values.push_back(share.value);
+  }
+  const std::vector<double> percentages = PercentagesAddingTo100(values);
+  Table table{
+      .columns = {{std::string(heading)}, {"value", Align::kRight}, {"share", Align::kRight}},
+      .rows = {}};
+  for (size_t i = 0; i < shares.size(); ++i) {
+    table.rows.push_back({shares[i].title, ValueText(shares[i].value, unit),
+                          fmt::format("{:.1f} %", percentages[i])});
+  }
+  return "\n" + RenderTable(table, OutputFormat::kMarkdown);
+}
+
+}  // namespace
+
+std::string RenderMarkdown(const SimulationResult& result) {
+  const sim::Report& report = result.report;
+  std::string text = fmt::format("## {}\n\n**{}**\n\n", report.title, Headline(result));
+  if (!report.fits) {
+    text += "Does not fit in memory.\n\n";
+  }
+  Table metrics{.columns = {{"metric"}, {"value", Align::kRight}, {"range"}, {"evidence"}},
+                .rows = {}};
+  for (const sim::Metric& metric : report.metrics) {
+    metrics.rows.push_back({metric.name, MetricText(metric, metric.value), RangeText(metric),
+                            std::string(EvidenceName(metric.evidence))});
+  }
+  text += RenderTable(metrics, OutputFormat::kMarkdown);
+  text += Breakdown("where a step goes", report.time, "s");
+  text += Breakdown("memory of the fullest GPU", report.memory, "B");
+  for (const Error& warning : report.warnings) {
+    text += fmt::format("\n> warning: {} {}\n", warning.message, warning.hint);
+  }
+  return text;
+}
+
+}  // namespace ridgeline::report

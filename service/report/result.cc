@@ -1,0 +1,116 @@
+#include "service/report/result.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "base/units_text.h"
+#include "service/report/metric_text.h"
+
+namespace ridgeline::report {
+
+std::string Render(const SimulationResult& result, OutputFormat format) {
+  switch (format) {
+    case OutputFormat::kTable:
+      return RenderText(result, false);
+    case OutputFormat::kWide:
+      return RenderText(result, true);
+    case OutputFormat::kJson:
+      return RenderJson(result);
+    case OutputFormat::kMarkdown:
+      return RenderMarkdown(result);
+    case OutputFormat::kCsv:
+      return RenderTable(MetricsTable(result.report), format);
+    case OutputFormat::kJsonl: {
+      std::string text;
+      for (const sim::Metric& metric : result.report.metrics) {
+        const nlohmann::ordered_json line = {
+            {"name", metric.name}, {"value", metric.value},
+            {"unit", metric.unit}, {"low", metric.low},
+            {"high", metric.high}, {"evidence", EvidenceName(metric.evidence)}};
+        text += line.dump() + "\n";
+      }
+      return text;
+    }
+  }
+  return {};
+}
+
+Table MetricsTable(const sim::Report& report) {
+  Table table{.columns = {{"name"},
+                          {"value", Align::kRight},
+                          {"unit"},
+                          {"low", Align::kRight},
+                          {"high", Align::kRight},
+                          {"evidence"}},
+              .rows = {}};
+  for (const sim::Metric& metric : report.metrics) {
+    table.rows.push_back({metric.name, ExactNumber(metric.value), metric.unit,
+                          ExactNumber(metric.low), ExactNumber(metric.high),
+                          std::string(EvidenceName(metric.evidence))});
+  }
+  return table;
+}
+
+std::string Headline(const SimulationResult& result) {
+  std::string line;
+  const auto append = [&line](const std::string& part) {
+    line += (line.empty() ? "" : "   ") + part;
+  };
+  const sim::Report& report = result.report;
+  if (const sim::Metric* step = report.Find("step_time")) {
+    append(Format(Seconds::FromBase(step->value), 4) + "/step");
+  }
+  if (const sim::Metric* tokens = report.Find("tokens_per_second")) {
+    append(ValueText(tokens->value, tokens->unit));
+  }
+  if (const sim::Metric* mfu = report.Find("mfu")) {
+    append(MetricText(*mfu, mfu->value) + " MFU");
+  }
+  if (const sim::Metric* peak = report.Find("memory.peak")) {
+    const std::string text = Format(Bytes::FromBase(peak->value));
+    if (!result.gpu_memory) {
+      append(text);
+    } else {
+      const std::string whole = Format(*result.gpu_memory);
+      // "71.3 of 80 GB": the unit is said once when both have it.
+      const size_t blank = text.find(' ');
+      const bool is_same_unit =
+          blank != std::string::npos && whole.ends_with(text.substr(blank)) && whole.size() > blank;
+      append((is_same_unit ? text.substr(0, blank) : text) + " of " + whole);
+    }
+  }
+  return line;
+}
+
+std::vector<double> PercentagesAddingTo100(const std::vector<double>& parts) {
+  const double sum = std::accumulate(parts.begin(), parts.end(), 0.0);
+  std::vector<double> percentages(parts.size(), 0.0);
+  if (!(sum > 0)) {
+    return percentages;
+  }
+  std::vector<int> tenths(parts.size());
+  std::vector<size_t> order(parts.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  int missing = 1000;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    tenths[i] = static_cast<int>(std::floor(1000 * parts[i] / sum));
+    missing -= tenths[i];
+  }
+  // The tenths that rounding down left over go to those that lost most by it.
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return 1000 * parts[a] / sum - tenths[a] > 1000 * parts[b] / sum - tenths[b];
+  });
+  for (size_t i = 0; i < order.size() && missing > 0; ++i, --missing) {
+    ++tenths[order[i]];
+  }
+  for (size_t i = 0; i < parts.size(); ++i) {
+    percentages[i] = tenths[i] / 10.0;
+  }
+  return percentages;
+}
+
+}  // namespace ridgeline::report
