@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/check.h"
 #include "workloads/layer_placement.h"
 #include "workloads/model_catalog.h"
 
