@@ -3,6 +3,7 @@
 /// description.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,6 +25,7 @@ struct Fabric {
   BytesPerSecond bandwidth;                            // of one port, each way
   std::optional<Sustained<BytesPerSecond>> sustained;  // what NCCL gets through one port
   double oversubscription = 1.0;                       // downlink over uplink capacity of a leaf
+  int64_t nodes_per_leaf = 32;                         // that reach each other below the uplinks
   Seconds latency;  // one way between two nodes, software excluded
   Sources sources;
   friend bool operator==(const Fabric&, const Fabric&) = default;
