@@ -30,7 +30,9 @@ struct Mixer {
   bool has_output_bias = false;
   bool has_qk_norm = false;
   bool has_output_gate = false;  // doubles the query projection
-  int64_t q_lora_rank = 0;       // MLA; 0: plain query projection
+  int64_t q_lora_rank = 0;       // MLA, DeepSeek-V4; 0: plain query projection
+  int64_t o_lora_rank = 0;       // DeepSeek-V4: outputs of each group go through a latent; 0: plain
+  int64_t o_groups = 0;          // DeepSeek-V4: groups of heads in the output projection
   int64_t kv_lora_rank = 0;      // MLA
   int64_t rotary_dim = 0;        // MLA: the decoupled rotary part of each head
   int64_t state_size = 0;        // Mamba-2
@@ -119,6 +121,17 @@ ModelParameters CountParameters(const Model& model);
 int64_t KvElementsPerToken(const Model& model);
 /// Elements of constant state that one sequence holds (Mamba-2, linear attention), over all layers.
 int64_t StateElementsPerSequence(const Model& model);
+
+/// Width of one head's values.
+int64_t ValueHeadDim(const Mixer& mixer);
+
+/// Elements of weight matrices that one token is multiplied with in a layer: projections, routers,
+/// the experts chosen. Norms and biases are not among them.
+int64_t MatrixParametersPerToken(const Model& model, const Layer& layer);
+
+/// One layer's part of TrainingFlopsPerToken.
+double LayerTrainingFlopsPerToken(const Model& model, const Layer& layer, int64_t sequence_length,
+                                  bool causal);
 
 /// Model FLOPs of one token in training, forward and backward, without recompute (what MFU counts):
 /// 6 x active matrix parameters (head included, embedding lookup not) plus attention. `causal`

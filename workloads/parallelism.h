@@ -37,7 +37,9 @@ struct Layout {
 };
 
 /// The ranks of one group along an axis, and how many of them share a node. Neighbours along tp are
-/// adjacent, then cp, then dp.
+/// adjacent, then cp, then dp. kData is the group that reduces dense gradients, dp·cp ranks;
+/// kExpert takes ep neighbours of it and kExpertData, which reduces the experts' gradients, every
+/// ep-th.
 RankGroup GroupOf(const Layout& layout, Axis axis);
 
 /// Settings that legality depends on; see CheckLayout.
@@ -53,7 +55,8 @@ struct LayoutRequest {
 
 /// The layout, or why not: every broken rule at once, each with the key's path
 /// (`training.parallelism.tp`), the numbers, and a hint that lists what would be legal. Rules: tp
-/// divides heads and KV heads (or is a multiple of KV heads), feed-forward width; tp·pp·cp·dp =
+/// divides heads and KV heads (training frameworks do not replicate KV heads as serving engines
+/// do), feed-forward width; tp·pp·cp·dp =
 /// gpus; dp·micro_batch divides global_batch; pp·vpp divides layers (with embedding and head
 /// counted when the framework does); ep divides the experts and dp·cp; interleaving needs
 /// micro-batches in multiples of pp; vpp > 1 needs pp > 1; sequence length divisible by tp under

@@ -1,0 +1,157 @@
+// Attention of one rank: heads are divided by tp (arXiv:1909.08053, section 3).
+#include <fmt/format.h>
+
+#include "workloads/rank_steps.h"
+
+namespace ridgeline::workloads {
+namespace {
+
+double Real(int64_t value) { return static_cast<double>(value); }
+
+/// Widths of one rank's projections.
+struct Widths {
+  int64_t queries = 0;
+  int64_t keys = 0;
+  int64_t values = 0;
+  int64_t outputs = 0;
+  int64_t gate = 0;
+  int64_t qkv() const { return queries + keys + values + gate; }
+};
+
+Widths WidthsOnRank(const RankShape& shape, const Mixer& mixer) {
+  const int64_t heads = shape.Cut(mixer.heads);
+  const int64_t kv_heads = shape.Cut(mixer.kv_heads);
+  Widths widths;
+  widths.queries = heads * mixer.head_dim;
+  widths.keys = kv_heads * mixer.head_dim;
+  widths.values = kv_heads * ValueHeadDim(mixer);
+  widths.outputs = heads * ValueHeadDim(mixer);
+  widths.gate = mixer.has_output_gate ? widths.outputs : 0;
+  return widths;
+}
+
+Attention CoreOf(const RankShape& shape, const Mixer& mixer, AttentionPass pass) {
+  const bool is_flash = shape.framework.attention == AttentionChoice::kFlash;
+  return {.phase = AttentionPhase::kPrefill,
+          .pass = pass,
+          .kernel = is_flash ? AttentionKernel::kFlash : AttentionKernel::kNaive,
+          .dtype = shape.compute,
+          // Batched GEMMs compute the whole square and mask it afterwards.
+          .causal = is_flash,
+          .batch = shape.batch,
+          .q_len = shape.sequence,
+          .kv_len = shape.sequence,
+          .heads = shape.Cut(mixer.heads),
+          .kv_heads = shape.Cut(mixer.kv_heads),
+          .head_dim = mixer.head_dim,
+          .v_head_dim = ValueHeadDim(mixer),
+          .window = is_flash ? mixer.window : 0};
+}
+
+/// Queries and keys, rotated. Unfused, each takes the eager form x·cos + rotate(x)·sin: a rotation,
+/// two products and an addition.
+void Rotate(RankSteps& steps, const RankShape& shape, const Widths& widths, std::string_view name) {
+  if (shape.model.has_learned_positions) {
+    return;
+  }
+  const double rows = Real(shape.tokens);
+  if (shape.framework.fusion.rotary) {
+    const double size = rows * Real(widths.queries + widths.keys);
+    steps.Memory(std::string(name), MemoryBoundKind::kRotary, size, size);
+    return;
+  }
+  for (const int64_t width : {widths.queries, widths.keys}) {
+    const double size = rows * Real(width);
+    steps.Memory(fmt::format("{} turn", name), MemoryBoundKind::kRotary, size, size);
+    steps.Memory(fmt::format("{} products", name), MemoryBoundKind::kRotary, 2 * size, 2 * size);
+    steps.Memory(fmt::format("{} sum", name), MemoryBoundKind::kRotary, 2 * size, size);
+  }
+}
+
+Bytes SavedByCore(const RankShape& shape, const Mixer& mixer) {
+  const double heads = Real(shape.Cut(mixer.heads));
+  const double rows = Real(shape.tokens) * heads;
+  if (shape.framework.attention == AttentionChoice::kFlash) {
+    return Bytes::FromBase(rows * 4.0);  // log-sum-exp of each row, fp32
+  }
+  return Bytes::FromBase(rows * Real(shape.sequence) * shape.element);  // softmax's output
+}
+
+}  // namespace
+
+Result<PartOfLayer> LowerAttention(const RankShape& shape, const Layer& layer, bool norm_after) {
+  const Mixer& mixer = layer.mixer;
+  if (mixer.stores_keys_only || mixer.extra_kv_elements > 0 || mixer.q_lora_rank > 0) {
+    return Unimplemented("training of sparse or compressed attention: " + shape.model.model_type);
+  }
+  const Widths widths = WidthsOnRank(shape, mixer);
+  const int64_t tokens = shape.tokens;
+  const double normed = Real(tokens) * Real(widths.queries + widths.keys);
+  const double gated = Real(tokens) * Real(widths.outputs);
+  const bool is_naive = shape.framework.attention == AttentionChoice::kNaive;
+  PartOfLayer part;
+
+  RankSteps forward(shape, part.forward, StepPart::kForward);
+  forward.Norm("attention norm", layer.norm, shape.shard_tokens);
+  forward.EnterRegion("attention");
+  forward.Linear("qkv projection", tokens, shape.hidden, widths.qkv());
+  if (mixer.has_qk_norm) {
+    forward.Memory("query and key norm", MemoryBoundKind::kRmsNorm, normed, normed);
+  }
+  Rotate(forward, shape, widths, "rotary");
+  forward.Add("attention", CoreOf(shape, mixer, AttentionPass::kForward));
+  if (mixer.has_output_gate) {
+    forward.Memory("output gate", MemoryBoundKind::kSwiGlu, 2 * gated, gated);
+  }
+  forward.Linear("output projection", tokens, widths.outputs, shape.hidden);
+  forward.LeaveRegion("attention");
+  if (norm_after) {
+    forward.Norm("attention output norm", layer.norm, shape.shard_tokens);
+  }
+  forward.ResidualAdd("attention residual", shape.shard_tokens);
+
+  RankSteps backward(shape, part.backward, StepPart::kInputGradient);
+  if (norm_after) {
+    backward.NormBackward("attention output norm", layer.norm, shape.shard_tokens);
+  }
+  backward.LeaveRegionBackward("attention");
+  backward.LinearInputGradient("output projection", tokens, widths.outputs, shape.hidden);
+  backward.LinearWeightGradient("output projection", tokens, widths.outputs, shape.hidden);
+  if (mixer.has_output_gate) {
+    backward.Memory("output gate backward", MemoryBoundKind::kSwiGlu, 3 * gated, 2 * gated);
+  }
+  backward.Add("attention backward", CoreOf(shape, mixer, AttentionPass::kBackward));
+  Rotate(backward, shape, widths, "rotary backward");
+  if (mixer.has_qk_norm) {
+    backward.Memory("query and key norm backward", MemoryBoundKind::kRmsNorm, 2 * normed, normed);
+  }
+  backward.GatherSavedInput("attention");
+  backward.LinearInputGradient("qkv projection", tokens, shape.hidden, widths.qkv());
+  backward.EnterRegionBackward("attention");
+  backward.LinearWeightGradient("qkv projection", tokens, shape.hidden, widths.qkv());
+  backward.NormBackward("attention norm", layer.norm, shape.shard_tokens);
+
+  // Kept (arXiv:2205.05198, section 4.1): input of the norm and of the projection, queries, keys,
+  // values, what the core keeps, and the input of the output projection.
+  const Bytes core = SavedByCore(shape, mixer);
+  part.saved = 2.0 * shape.Activation(shape.shard_tokens, shape.hidden) +
+               shape.Activation(tokens, widths.queries + widths.keys + widths.values) + core +
+               shape.Activation(tokens, widths.outputs);
+  if (mixer.has_qk_norm) {
+    part.saved += shape.Activation(tokens, widths.queries + widths.keys);
+  }
+  if (mixer.has_output_gate) {
+    part.saved += shape.Activation(tokens, widths.gate + widths.outputs);
+  }
+  if (norm_after) {
+    part.saved += shape.Activation(shape.shard_tokens, shape.hidden);
+  }
+  if (is_naive) {
+    RankSteps selective(shape, part.selective, StepPart::kRecompute);
+    selective.Add("attention", CoreOf(shape, mixer, AttentionPass::kForward));
+    part.selective_saved = core;
+  }
+  return part;
+}
+
+}  // namespace ridgeline::workloads

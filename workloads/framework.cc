@@ -1,0 +1,75 @@
+#include "workloads/framework.h"
+
+#include <array>
+
+namespace ridgeline::workloads {
+
+EnumTable<AttentionChoice> EnumNames(Tag<AttentionChoice>) {
+  static constexpr std::array<std::pair<std::string_view, AttentionChoice>, 2> kNames{
+      {{"flash", AttentionChoice::kFlash}, {"naive", AttentionChoice::kNaive}}};
+  return kNames;
+}
+
+const Schema<TrainingDtypes>& SchemaOf(Tag<TrainingDtypes>) {
+  static const Schema<TrainingDtypes> schema =
+      Schema<TrainingDtypes>("data types of what training keeps and sends")
+          .Optional("parameters", &TrainingDtypes::parameters, "of the copy that computes")
+          .Optional("gradients", &TrainingDtypes::gradients, "of gradients as accumulated")
+          .Optional("reduce", &TrainingDtypes::reduce, "of gradients as sent")
+          .Optional("optimizer", &TrainingDtypes::optimizer, "of each Adam moment")
+          .Optional("master", &TrainingDtypes::master,
+                    "of the master copy; equal to parameters means that none is kept");
+  return schema;
+}
+
+const Schema<Fusion>& SchemaOf(Tag<Fusion>) {
+  static const Schema<Fusion> schema =
+      Schema<Fusion>("which kernels are one")
+          .Optional("residual_norm", &Fusion::residual_norm,
+                    "the residual addition inside the normalisation kernel")
+          .Optional("swiglu", &Fusion::swiglu, "gate, activation and product in one kernel")
+          .Optional("rotary", &Fusion::rotary, "queries and keys in one kernel")
+          .Optional("cross_entropy", &Fusion::cross_entropy,
+                    "softmax, loss and its gradient without extra copies of the logits")
+          .Optional("gradient_accumulation", &Fusion::gradient_accumulation,
+                    "weight gradients accumulated by the GEMM's epilogue");
+  return schema;
+}
+
+const Schema<Overlap>& SchemaOf(Tag<Overlap>) {
+  static const Schema<Overlap> schema =
+      Schema<Overlap>("which communication runs behind computation")
+          .Optional("gradient_reduce", &Overlap::gradient_reduce,
+                    "gradient reduction behind the last micro-batch's backward")
+          .Optional("parameter_gather", &Overlap::parameter_gather,
+                    "the distributed optimizer's all-gather behind the next forward")
+          .Optional("pipeline_sends", &Overlap::pipeline_sends,
+                    "activations travel while the stage computes")
+          .Optional("tensor_parallel", &Overlap::tensor_parallel,
+                    "tensor-parallel collectives behind their GEMMs");
+  return schema;
+}
+
+const Schema<Framework>& SchemaOf(Tag<Framework>) {
+  static const Schema<Framework> schema =
+      Schema<Framework>("what a training framework does with a model")
+          .Optional("name", &Framework::name, "as under configs/frameworks")
+          .Optional("title", &Framework::title, "for people")
+          .Optional("aliases", &Framework::aliases, "other names")
+          .Optional("dtypes", &Framework::dtypes, "data types of what training keeps and sends")
+          .Optional("attention", &Framework::attention, "the attention kernel")
+          .Optional("fusion", &Framework::fusion, "which kernels are one")
+          .Optional("overlap", &Framework::overlap, "which communication runs behind computation")
+          .Optional("gradient_bucket", &Framework::gradient_bucket,
+                    "gradients, in their reduce type, before a reduction starts",
+                    {.at_least = Bytes{}})
+          .Optional("default_sharding", &Framework::default_sharding,
+                    "what data-parallel replicas share out when a job does not say: none, ddp, "
+                    "zero-1, zero-2, zero-3 or fsdp")
+          .Optional("counts_embedding_as_layer", &Framework::counts_embedding_as_layer,
+                    "embedding and head take a layer's place each in the pipeline")
+          .Optional("sources", &Framework::sources, "where every setting above comes from");
+  return schema;
+}
+
+}  // namespace ridgeline::workloads

@@ -1,0 +1,119 @@
+#include "workloads/lowering.h"
+
+#include <array>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "workloads/rank_steps.h"
+
+namespace ridgeline::workloads {
+namespace {
+
+int64_t NumParts(const Layer& layer) {
+  return (layer.mixer.kind != MixerKind::kNone ? 1 : 0) +
+         (layer.feed_forward.kind != FeedForwardKind::kNone ? 1 : 0);
+}
+
+Result<PartOfLayer> LowerMixer(const RankShape& shape, const Layer& layer, bool norm_after) {
+  switch (layer.mixer.kind) {
+    case MixerKind::kAttention:
+      return LowerAttention(shape, layer, norm_after);
+    case MixerKind::kLatentAttention:
+      return LowerLatentAttention(shape, layer);
+    case MixerKind::kMamba2:
+      return Unimplemented("training of Mamba-2 layers: " + shape.model.model_type);
+    case MixerKind::kLinearAttention:
+      return Unimplemented("training of linear-attention layers: " + shape.model.model_type);
+    case MixerKind::kNone:
+      break;
+  }
+  return PartOfLayer{};
+}
+
+Result<PartOfLayer> LowerWidthwise(const RankShape& shape, const Layer& layer, bool norm_after) {
+  switch (layer.feed_forward.kind) {
+    case FeedForwardKind::kDense:
+      return LowerFeedForward(shape, layer, norm_after);
+    case FeedForwardKind::kMixture:
+      return LowerMixture(shape, layer, norm_after);
+    case FeedForwardKind::kNone:
+      break;
+  }
+  return PartOfLayer{};
+}
+
+void Append(std::vector<Step>& to, const std::vector<Step>& from) {
+  to.insert(to.end(), from.begin(), from.end());
+}
+
+void ApplyRecompute(Recompute recompute, const RankShape& shape, const PartOfLayer& mixer,
+                    LoweredLayer& lowered) {
+  switch (recompute) {
+    case Recompute::kNone:
+      return;
+    case Recompute::kSelective:
+      // Only the core of attention, and only where its scores reach memory: a flash kernel
+      // recomputes them itself.
+      lowered.backward.insert(lowered.backward.begin(), mixer.selective.begin(),
+                              mixer.selective.end());
+      lowered.saved_activations -= mixer.selective_saved;
+      lowered.recompute_buffer = mixer.selective_saved;
+      return;
+    case Recompute::kFull: {
+      std::vector<Step> again = lowered.forward;
+      for (Step& step : again) {
+        step.part = StepPart::kRecompute;
+      }
+      lowered.backward.insert(lowered.backward.begin(), again.begin(), again.end());
+      lowered.recompute_buffer = lowered.saved_activations;
+      lowered.saved_activations = shape.Activation(shape.shard_tokens, shape.hidden);
+      return;
+    }
+  }
+}
+
+}  // namespace
+
+EnumTable<Recompute> EnumNames(Tag<Recompute>) {
+  static constexpr std::array<std::pair<std::string_view, Recompute>, 3> kNames{
+      {{"none", Recompute::kNone},
+       {"selective", Recompute::kSelective},
+       {"full", Recompute::kFull}}};
+  return kNames;
+}
+
+Result<LoweredLayer> LowerLayer(const LoweringRequest& request, const Layer& layer) {
+  RETURN_IF_ERROR(CheckLowering(request));
+  const RankShape shape(request);
+  if (layer.extra_parameters > 0) {
+    return Unimplemented("training of layers that replace a part by a plain matrix: " +
+                         shape.model.model_type);
+  }
+  const bool norm_after = layer.norms >= 2 * NumParts(layer) && NumParts(layer) > 0;
+  ASSIGN_OR_RETURN(const PartOfLayer mixer, LowerMixer(shape, layer, norm_after));
+  ASSIGN_OR_RETURN(const PartOfLayer feed_forward, LowerWidthwise(shape, layer, norm_after));
+
+  LoweredLayer lowered;
+  lowered.forward = mixer.forward;
+  Append(lowered.forward, feed_forward.forward);
+  lowered.backward = feed_forward.backward;
+  Append(lowered.backward, mixer.backward);
+  lowered.saved_activations = mixer.saved + feed_forward.saved;
+  ApplyRecompute(request.recompute, shape, mixer, lowered);
+  lowered.model_flops = Flops::FromBase(
+      static_cast<double>(shape.tokens) *
+      LayerTrainingFlopsPerToken(shape.model, layer, shape.sequence, /*causal=*/true) /
+      static_cast<double>(shape.tp));
+  return lowered;
+}
+
+RankParameters ParametersOnRank(const Model& model, const Layer& layer, const Layout& layout) {
+  const LayerParameters count = CountParameters(model, layer);
+  const auto tp = static_cast<double>(layout.tp);
+  return {.dense = static_cast<double>(count.mixer + count.dense) / tp +
+                   static_cast<double>(count.replicated),
+          .experts = static_cast<double>(count.experts) / (tp * static_cast<double>(layout.ep))};
+}
+
+}  // namespace ridgeline::workloads

@@ -1,0 +1,361 @@
+#include "workloads/parallelism.h"
+
+#include <algorithm>
+#include <numeric>
+#include <vector>
+
+#include <fmt/format.h>
+
+namespace ridgeline::workloads {
+namespace {
+
+constexpr int64_t kMaxDegree = int64_t{1} << 20;
+
+/// `n` ranks, `stride` apart in an order whose runs of `gpus_per_node` share a node.
+RankGroup StridedGroup(int64_t ranks, int64_t stride, int64_t gpus_per_node) {
+  const int64_t on_node = std::max<int64_t>(1, gpus_per_node / std::max<int64_t>(1, stride));
+  return {.ranks = ranks, .ranks_per_node = std::min(ranks, on_node)};
+}
+
+/// "1, 2, 4 or 8": the divisors of `number` up to `most`, a dozen at most.
+std::string DivisorsText(int64_t number, int64_t most) {
+  std::vector<int64_t> divisors;
+  for (int64_t d = 1; d <= std::min(number, most) && divisors.size() < 12; ++d) {
+    if (number % d == 0) {
+      divisors.push_back(d);
+    }
+  }
+  if (divisors.size() == 1) {
+    return fmt::format("{}", divisors.front());
+  }
+  const int64_t last = divisors.back();
+  divisors.pop_back();
+  return fmt::format("{} or {}", fmt::join(divisors, ", "), last);
+}
+
+/// Collects broken rules, each once.
+class Rules {
+ public:
+  void Break(std::string key, std::string message, std::string hint) {
+    const std::string path = "training." + key;
+    for (const auto& seen : seen_) {
+      if (seen == message) {
+        return;
+      }
+    }
+    seen_.push_back(message);
+    diagnostics_.Add({.code = ErrorCode::kInvalidArgument,
+                      .message = std::move(message),
+                      .where = {},
+                      .hint = std::move(hint),
+                      .path = path,
+                      .notes = {},
+                      .others = {}});
+  }
+  bool empty() const { return diagnostics_.empty(); }
+  Status Take() { return diagnostics_.Take(); }
+
+ private:
+  Diagnostics diagnostics_;
+  std::vector<std::string> seen_;
+};
+
+/// A width that tp cuts, and what it is called.
+struct Width {
+  int64_t size;
+  std::string_view what;   // "KV heads"
+  std::string_view whose;  // "the KV heads"
+};
+
+std::vector<Width> WidthsCutByTp(const Model& model) {
+  std::vector<Width> widths;
+  const auto add = [&](int64_t size, std::string_view what, std::string_view whose) {
+    if (size > 0) {
+      widths.push_back({size, what, whose});
+    }
+  };
+  for (const Layer& layer : model.kinds) {
+    const Mixer& mixer = layer.mixer;
+    switch (mixer.kind) {
+      case MixerKind::kAttention:
+        add(mixer.heads, "heads", "the attention heads");
+        add(mixer.kv_heads, "KV heads", "the KV heads");
+        break;
+      case MixerKind::kLatentAttention:
+        add(mixer.heads, "heads", "the attention heads");
+        break;
+      case MixerKind::kMamba2:
+        add(mixer.heads, "state heads", "the Mamba heads");
+        add(mixer.kv_heads, "groups", "the Mamba groups");
+        break;
+      case MixerKind::kLinearAttention:
+        add(mixer.heads, "value heads", "the value heads");
+        add(mixer.kv_heads, "key heads", "the key heads");
+        break;
+      case MixerKind::kNone:
+        break;
+    }
+    const FeedForward& feed_forward = layer.feed_forward;
+    if (feed_forward.kind == FeedForwardKind::kDense) {
+      add(feed_forward.intermediate, "wide", "the feed-forward width");
+    } else if (feed_forward.kind == FeedForwardKind::kMixture) {
+      add(feed_forward.intermediate, "wide", "the experts' width");
+      add(feed_forward.shared_intermediate, "wide", "the shared experts' width");
+    }
+  }
+  return widths;
+}
+
+void CheckTensor(const Model& model, int64_t tp, Rules& rules) {
+  const std::vector<Width> widths = WidthsCutByTp(model);
+  int64_t common = 0;
+  for (const Width& width : widths) {
+    common = std::gcd(common, width.size);
+  }
+  for (const Width& width : widths) {
+    if (width.size % tp != 0) {
+      rules.Break("parallelism.tp",
+                  fmt::format("tensor parallelism must divide {}: tp {}, {} {}", width.whose, tp,
+                              width.size, width.what),
+                  fmt::format("use tp {}", DivisorsText(common, 64)));
+    }
+  }
+}
+
+void CheckExperts(const Model& model, const Layout& layout, Rules& rules) {
+  if (layout.ep == 1) {
+    return;
+  }
+  int64_t experts = 0;
+  for (const Layer& layer : model.kinds) {
+    if (layer.feed_forward.kind == FeedForwardKind::kMixture) {
+      experts = std::gcd(experts, layer.feed_forward.experts);
+    }
+  }
+  if (experts == 0) {
+    rules.Break("parallelism.ep",
+                fmt::format("expert parallelism needs a model with experts: ep {}", layout.ep),
+                "use ep 1");
+    return;
+  }
+  const int64_t replicas = layout.dp * layout.cp;
+  const int64_t common = layout.dp > 0 ? std::gcd(experts, replicas) : experts;
+  if (experts % layout.ep != 0) {
+    rules.Break("parallelism.ep",
+                fmt::format("expert parallelism must divide the experts: ep {}, {} experts",
+                            layout.ep, experts),
+                fmt::format("use ep {}", DivisorsText(common, experts)));
+  }
+  if (layout.dp > 0 && replicas % layout.ep != 0) {
+    rules.Break("parallelism.ep",
+                fmt::format("expert parallelism must divide dp x cp: ep {}, dp {} x cp {} = {}",
+                            layout.ep, layout.dp, layout.cp, replicas),
+                fmt::format("use ep {}", DivisorsText(common, experts)));
+  }
+}
+
+/// Sets dp, or 0 when the GPUs do not come out even.
+void CheckGpus(const LayoutRequest& request, Layout& layout, Rules& rules) {
+  const Parallelism& asked = request.parallelism;
+  const double block = static_cast<double>(layout.tp) * static_cast<double>(layout.pp) *
+                       static_cast<double>(layout.cp);
+  layout.dp = 0;
+  if (block > static_cast<double>(request.gpus)) {
+    rules.Break("parallelism",
+                fmt::format("one replica needs more GPUs than there are: tp {} x pp {} x cp {} = "
+                            "{:.0f}, {} GPUs",
+                            layout.tp, layout.pp, layout.cp, block, request.gpus),
+                "lower tp, pp or cp, or add GPUs");
+    return;
+  }
+  const auto ranks = static_cast<int64_t>(block);
+  if (request.gpus % ranks != 0) {
+    rules.Break("parallelism",
+                fmt::format("tp x pp x cp must divide the GPUs: {} x {} x {} = {}, {} GPUs",
+                            layout.tp, layout.pp, layout.cp, ranks, request.gpus),
+                fmt::format("{} GPUs would do", request.gpus / ranks * ranks));
+    return;
+  }
+  layout.dp = request.gpus / ranks;
+  if (asked.dp && *asked.dp != layout.dp) {
+    rules.Break("parallelism.dp",
+                fmt::format("tp x pp x cp x dp must be the number of GPUs: {} x {} x {} x {}, {} "
+                            "GPUs",
+                            layout.tp, layout.pp, layout.cp, *asked.dp, request.gpus),
+                fmt::format("leave dp out, or use dp {}", layout.dp));
+  }
+}
+
+void CheckBatch(const LayoutRequest& request, const Layout& layout, Rules& rules) {
+  if (layout.dp == 0) {
+    return;
+  }
+  const double sequences =
+      static_cast<double>(layout.dp) * static_cast<double>(request.micro_batch);
+  if (sequences > static_cast<double>(request.global_batch) ||
+      request.global_batch % (layout.dp * request.micro_batch) != 0) {
+    rules.Break("global_batch",
+                fmt::format("dp x micro_batch must divide the global batch: dp {} x {}, {} "
+                            "sequences",
+                            layout.dp, request.micro_batch, request.global_batch),
+                fmt::format("use a multiple of {:.0f} sequences, or another micro_batch or layout",
+                            sequences));
+    return;
+  }
+  const int64_t micro_batches = request.global_batch / (layout.dp * request.micro_batch);
+  if (layout.vpp > 1 && layout.pp > 1 && micro_batches % layout.pp != 0) {
+    rules.Break(
+        "global_batch",
+        fmt::format("interleaving needs micro-batches in multiples of pp: {} micro-batches, "
+                    "pp {}",
+                    micro_batches, layout.pp),
+        fmt::format("use a multiple of {} sequences, or vpp 1",
+                    layout.pp * layout.dp * request.micro_batch));
+  }
+}
+
+void CheckPipeline(const Model& model, const LayoutRequest& request, const Layout& layout,
+                   Rules& rules) {
+  if (layout.vpp > 1 && layout.pp == 1) {
+    rules.Break("parallelism.vpp",
+                fmt::format("virtual stages need a pipeline: vpp {}, pp 1", layout.vpp),
+                "use vpp 1, or pp above 1");
+    return;
+  }
+  const int64_t extra = request.counts_embedding_as_layer ? 2 : 0;
+  const int64_t layers = model.num_layers() + extra;
+  const int64_t stages = layout.pp * layout.vpp;
+  if (stages == 1 || layers % stages == 0) {
+    return;
+  }
+  const std::string counted =
+      extra > 0 ? fmt::format("{} + 2 layers, embedding and head counted", model.num_layers())
+                : fmt::format("{} layers", layers);
+  std::string hint = layout.vpp == 1 ? fmt::format("use pp {}", DivisorsText(layers, layers))
+                                     : fmt::format("use pp x vpp {}", DivisorsText(layers, layers));
+  if (extra == 0 && (layers + 2) % stages == 0) {
+    hint += "; with a framework that has counts_embedding_as_layer they would divide";
+  }
+  rules.Break("parallelism.pp",
+              layout.vpp == 1
+                  ? fmt::format("pipeline parallelism must divide the layers: pp {}, {}", layout.pp,
+                                counted)
+                  : fmt::format("pp x vpp must divide the layers: pp {} x vpp {}, {}", layout.pp,
+                                layout.vpp, counted),
+              hint);
+}
+
+void CheckSequence(const LayoutRequest& request, const Layout& layout, Rules& rules) {
+  // Each rank of cp takes two chunks, one from each end, so that causal work is even.
+  const int64_t chunks = layout.cp > 1 ? 2 * layout.cp : 1;
+  const int64_t shards = layout.sequence_parallel ? layout.tp : 1;
+  if (request.sequence_length % chunks != 0) {
+    rules.Break("sequence_length",
+                fmt::format("context parallelism cuts the sequence into 2 x cp chunks: {} tokens, "
+                            "cp {}",
+                            request.sequence_length, layout.cp),
+                fmt::format("use a multiple of {} tokens", chunks * shards));
+  } else if (request.sequence_length / layout.cp % shards != 0) {
+    rules.Break(
+        "sequence_length",
+        fmt::format("sequence parallelism must divide the sequence: {} tokens, tp {}{}",
+                    request.sequence_length, layout.tp,
+                    layout.cp > 1 ? fmt::format(", cp {}", layout.cp) : ""),
+        fmt::format("use a multiple of {} tokens, or sequence_parallel: false", chunks * shards));
+  }
+}
+
+/// Everything later divides by these.
+void CheckPositive(const LayoutRequest& request, Rules& rules) {
+  const auto check = [&](std::string key, int64_t value) {
+    if (value < 1 || value > kMaxDegree) {
+      rules.Break(key, fmt::format("{} must be between 1 and {}: {}", key, kMaxDegree, value),
+                  "use 1 to leave it out");
+    }
+  };
+  check("parallelism.tp", request.parallelism.tp);
+  check("parallelism.pp", request.parallelism.pp);
+  check("parallelism.vpp", request.parallelism.vpp);
+  check("parallelism.cp", request.parallelism.cp);
+  check("parallelism.ep", request.parallelism.ep);
+  check("micro_batch", request.micro_batch);
+  const auto check_count = [&](std::string key, int64_t value) {
+    if (value < 1) {
+      rules.Break(key, fmt::format("{} must be at least 1: {}", key, value), {});
+    }
+  };
+  check_count("gpus", request.gpus);
+  check_count("global_batch", request.global_batch);
+  check_count("sequence_length", request.sequence_length);
+}
+
+}  // namespace
+
+const Schema<Parallelism>& SchemaOf(Tag<Parallelism>) {
+  static const Schema<Parallelism> schema =
+      Schema<Parallelism>("how a job is spread over GPUs")
+          .Optional("tp", &Parallelism::tp, "tensor parallelism: ranks that share every layer",
+                    {.at_least = 1, .at_most = kMaxDegree})
+          .Optional("pp", &Parallelism::pp, "pipeline parallelism: stages of layers",
+                    {.at_least = 1, .at_most = kMaxDegree})
+          .Optional("vpp", &Parallelism::vpp, "virtual stages that a pipeline rank holds",
+                    {.at_least = 1, .at_most = kMaxDegree})
+          .Optional("cp", &Parallelism::cp, "context parallelism: ranks that share a sequence",
+                    {.at_least = 1, .at_most = kMaxDegree})
+          .Optional("ep", &Parallelism::ep,
+                    "expert parallelism, over ranks that are data-parallel for all else",
+                    {.at_least = 1, .at_most = kMaxDegree})
+          .Optional("dp", &Parallelism::dp,
+                    "data parallelism; default: what is left of the GPUs, and checked when stated",
+                    {.at_least = std::optional<int64_t>(1)})
+          .Optional("sequence_parallel", &Parallelism::sequence_parallel,
+                    "norms and residuals cut along the sequence; default: when tp is above 1");
+  return schema;
+}
+
+RankGroup GroupOf(const Layout& layout, Axis axis) {
+  const int64_t replicas = layout.dp * layout.cp;
+  const auto group = [&](int64_t ranks, int64_t stride) {
+    return StridedGroup(ranks, stride, layout.gpus_per_node);
+  };
+  switch (axis) {
+    case Axis::kTensor:
+      return group(layout.tp, 1);
+    case Axis::kContext:
+      return group(layout.cp, layout.tp);
+    case Axis::kExpert:
+      return group(layout.ep, layout.tp);
+    case Axis::kData:
+      return group(replicas, layout.tp);
+    case Axis::kExpertData:
+      return group(std::max<int64_t>(1, replicas / layout.ep), layout.tp * layout.ep);
+    case Axis::kPipeline:
+      return group(layout.pp, layout.tp * replicas);
+  }
+  return {};
+}
+
+Result<Layout> CheckLayout(const Model& model, const LayoutRequest& request) {
+  Rules rules;
+  CheckPositive(request, rules);
+  RETURN_IF_ERROR(rules.Take());
+  const Parallelism& asked = request.parallelism;
+  Layout layout{.tp = asked.tp,
+                .pp = asked.pp,
+                .vpp = asked.vpp,
+                .cp = asked.cp,
+                .ep = asked.ep,
+                .dp = 1,
+                .sequence_parallel = asked.sequence_parallel.value_or(asked.tp > 1) && asked.tp > 1,
+                .gpus_per_node = std::max<int64_t>(1, request.gpus_per_node)};
+  CheckTensor(model, layout.tp, rules);
+  CheckPipeline(model, request, layout, rules);
+  CheckGpus(request, layout, rules);
+  CheckExperts(model, layout, rules);
+  CheckBatch(request, layout, rules);
+  CheckSequence(request, layout, rules);
+  RETURN_IF_ERROR(rules.Take());
+  return layout;
+}
+
+}  // namespace ridgeline::workloads
