@@ -144,6 +144,7 @@ Result<CommandLine> ParseCommandLine(const std::vector<std::string>& arguments) 
     line.arguments.erase(line.arguments.begin());
   }
   line.overrides = words.values.at("--set");
+  line.group = LastOf(words, "--group").value_or("");
   line.trace_file = LastOf(words, "--trace").value_or("");
   for (const std::string& folder : words.values.at("--configs")) {
     if (!std::filesystem::is_directory(folder)) {

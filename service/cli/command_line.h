@@ -22,6 +22,7 @@ struct CommandLine {
   std::vector<std::string> overrides;  // "path=value", as written
   report::OutputFormat output = report::OutputFormat::kTable;
   std::string trace_file;  // empty: none
+  std::string group;       // of `validate`; empty: all
   std::optional<uint64_t> seed;
   int jobs = 1;
   std::optional<Seconds> timeout;

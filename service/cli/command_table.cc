@@ -93,7 +93,7 @@ constexpr std::array<CommandInfo, 18> kCommands = {{
     {.name = "runs", .summary = "runs on a server", .is_built = false},
 }};
 
-constexpr std::array<FlagInfo, 23> kFlags = {{
+constexpr std::array<FlagInfo, 24> kFlags = {{
     {.name = "--set",
      .value = "PATH=VALUE",
      .meaning = "override one key; repeatable; PATH as in `explain`",
@@ -103,6 +103,10 @@ constexpr std::array<FlagInfo, 23> kFlags = {{
      .letter = 'o',
      .value = "FORMAT",
      .meaning = "table (default), wide, json, jsonl, csv or md"},
+    {.name = "--group",
+     .value = "NAME",
+     .meaning = "only the cases of a group: 'core dense', 'dense', 'mixture' ...",
+     .commands = "validate"},
     {.name = "--trace",
      .value = "FILE",
      .meaning = "write the step as a Chrome trace (opens in Perfetto)",

@@ -31,7 +31,8 @@ std::string BuiltFlags() {
 // First word: a command. Then flags after '-', formats after -o, names that the program lists,
 // files.
 std::string BashScript() {
-  return fmt::format(R"sh(# bash completion of ridgeline; load with: source <(ridgeline completion bash)
+  return fmt::format(
+      R"sh(# bash completion of ridgeline; load with: source <(ridgeline completion bash)
 _ridgeline() {{
   local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD-1]}}
   local kinds="gpus nodes fabrics clusters models frameworks scenarios suites traces calibrations"
@@ -56,7 +57,7 @@ _ridgeline() {{
 }
 complete -o filenames -F _ridgeline ridgeline
 )sh",
-                     BuiltCommands(), BuiltFlags());
+      BuiltCommands(), BuiltFlags());
 }
 
 std::string ZshScript() {

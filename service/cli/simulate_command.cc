@@ -112,11 +112,8 @@ Result<int> Simulate(Session& session) {
     }
   }
   const bool fits = report.fits;
-  report::SimulationResult result{.report = std::move(report),
-                                  .seed = scenario.seed,
-                                  .inputs = inputs,
-                                  .gpu_memory = scenario.cluster.gpu.memory.capacity,
-                                  .next_steps = {}};
+  report::SimulationResult result{
+      .report = std::move(report), .seed = scenario.seed, .inputs = inputs, .next_steps = {}};
   result.next_steps = NextSteps(session, result.report);
   session.out = report::Render(result, line.output);
   return fits ? kExitDone : kExitAnswerIsNo;

@@ -71,15 +71,15 @@ std::string Headline(const SimulationResult& result) {
     append(MetricText(*mfu, mfu->value) + " MFU");
   }
   if (const sim::Metric* peak = report.Find("memory.peak")) {
-    const std::string text = Format(Bytes::FromBase(peak->value));
-    if (!result.gpu_memory) {
+    const std::string text = ValueText(peak->value, peak->unit);
+    const sim::Metric* capacity = report.Find("memory.capacity");
+    if (capacity == nullptr) {
       append(text);
     } else {
-      const std::string whole = Format(*result.gpu_memory);
+      const std::string whole = ValueText(capacity->value, capacity->unit);
       // "71.3 of 80 GB": the unit is said once when both have it.
       const size_t blank = text.find(' ');
-      const bool is_same_unit =
-          blank != std::string::npos && whole.ends_with(text.substr(blank)) && whole.size() > blank;
+      const bool is_same_unit = blank != std::string::npos && whole.ends_with(text.substr(blank));
       append((is_same_unit ? text.substr(0, blank) : text) + " of " + whole);
     }
   }

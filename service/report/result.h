@@ -2,11 +2,9 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "base/units.h"
 #include "service/report/table.h"
 #include "sim/report.h"
 
@@ -22,7 +20,6 @@ struct SimulationResult {
   sim::Report report;
   uint64_t seed = 1;
   std::vector<Input> inputs;
-  std::optional<Bytes> gpu_memory;      // what peak memory is compared with
   std::vector<std::string> next_steps;  // commands worth trying; people only
 };
 

@@ -65,9 +65,16 @@ std::string Trust(const sim::Report& report) {
     text += fmt::format(", {:+.0f} to {:+.0f} %", 100 * (step->low / step->value - 1),
                         100 * (step->high / step->value - 1));
   }
-  if (!report.assumptions.empty()) {
-    text += fmt::format("; it leans on {} stated figures (-o wide lists each with its source)",
-                        report.assumptions.size());
+  const auto is_default = [](const sim::Assumption& assumption) {
+    return assumption.source == "default";
+  };
+  const auto defaults =
+      std::count_if(report.assumptions.begin(), report.assumptions.end(), is_default);
+  const auto cited = static_cast<std::ptrdiff_t>(report.assumptions.size()) - defaults;
+  if (cited + defaults > 0) {
+    text += fmt::format(
+        ";\n        leans on {} cited figures and {} defaults: -o wide lists each with its source",
+        cited, defaults);
   }
   return text + "\n";
 }
