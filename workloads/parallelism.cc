@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "workloads/layer_placement.h"
+
 namespace ridgeline::workloads {
 namespace {
 
@@ -222,27 +224,21 @@ void CheckPipeline(const Model& model, const LayoutRequest& request, const Layou
                 "use vpp 1, or pp above 1");
     return;
   }
-  const int64_t extra = request.counts_embedding_as_layer ? 2 : 0;
-  const int64_t layers = model.num_layers() + extra;
+  const int64_t layers = model.num_layers();
   const int64_t stages = layout.pp * layout.vpp;
-  if (stages == 1 || layers % stages == 0) {
+  if (PlaceLayers(layers, stages, request.counts_embedding_as_layer)) {
     return;
   }
-  const std::string counted =
-      extra > 0 ? fmt::format("{} + 2 layers, embedding and head counted", model.num_layers())
-                : fmt::format("{} layers", layers);
-  std::string hint = layout.vpp == 1 ? fmt::format("use pp {}", DivisorsText(layers, layers))
-                                     : fmt::format("use pp x vpp {}", DivisorsText(layers, layers));
-  if (extra == 0 && (layers + 2) % stages == 0) {
-    hint += "; with a framework that has counts_embedding_as_layer they would divide";
-  }
+  const std::string counted = fmt::format(
+      "{} layers, or {} with embedding and head in a layer's place each", layers, layers + 2);
   rules.Break("parallelism.pp",
               layout.vpp == 1
                   ? fmt::format("pipeline parallelism must divide the layers: pp {}, {}", layout.pp,
                                 counted)
                   : fmt::format("pp x vpp must divide the layers: pp {} x vpp {}, {}", layout.pp,
                                 layout.vpp, counted),
-              hint);
+              fmt::format("use {} {}, or {}", layout.vpp == 1 ? "pp" : "pp x vpp",
+                          DivisorsText(layers, layers), DivisorsText(layers + 2, layers + 2)));
 }
 
 void CheckSequence(const LayoutRequest& request, const Layout& layout, Rules& rules) {
