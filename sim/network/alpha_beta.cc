@@ -1,0 +1,262 @@
+#include "sim/network/alpha_beta.h"
+
+#include <algorithm>
+#include <limits>
+#include <string>
+#include <string_view>
+
+#include <fmt/format.h>
+
+#include "base/units_text.h"
+#include "sim/network/all_to_all.h"
+#include "sim/network/cluster_links.h"
+#include "sim/network/group_shape.h"
+#include "sim/network/hierarchical.h"
+#include "sim/network/in_switch.h"
+#include "sim/network/optimism.h"
+#include "sim/network/protocol.h"
+#include "sim/network/ring.h"
+#include "sim/network/tree.h"
+#include "sim/network/wire_bound.h"
+
+namespace ridgeline::network {
+namespace {
+
+constexpr Seconds kNever = Seconds::FromBase(std::numeric_limits<double>::infinity());
+
+/// A closed form of this folder.
+using Form = Seconds (*)(const GroupShape&, Bytes, const GroupHops&);
+
+/// What the closed forms need to know of the cluster for one group.
+struct GroupLinks {
+  PortRate inside;
+  PortRate across;  // zero rates when the group lies on one node
+  Seconds network_excess;
+  bool in_switch_reduction = false;
+  std::string_view architecture;
+};
+
+GroupLinks LinksOf(const hardware::Cluster& cluster, const GroupShape& shape) {
+  GroupLinks links{.inside = InsidePort(cluster, shape.per_node),
+                   .across = {},
+                   .network_excess = {},
+                   .in_switch_reduction = cluster.node.in_switch_reduction,
+                   .architecture = cluster.gpu.architecture};
+  links.in_switch_reduction = links.in_switch_reduction && links.inside.is_nvlink;
+  if (!shape.is_one_node()) {
+    links.across = AcrossPort(cluster, shape.nodes);
+    links.network_excess = std::max(Seconds{}, cluster.fabric.latency - kAssumedNetworkLatency);
+  }
+  return links;
+}
+
+/// Prices a group's collectives with links at one rate: the expectation, or the worst cited.
+class GroupPrices {
+ public:
+  GroupPrices(const GroupLinks& links, bool is_low)
+      : links_(links),
+        inside_(is_low ? links.inside.low : links.inside.mean),
+        across_(is_low ? links.across.low : links.across.mean) {}
+
+  Seconds TimeOf(CollectiveKind kind, const GroupShape& shape, Bytes size) const {
+    switch (kind) {
+      case CollectiveKind::kAllReduce:
+        return AllReduce(shape, size);
+      case CollectiveKind::kAllGather:
+        return Gather(RingAllGatherTime, shape, size);
+      case CollectiveKind::kReduceScatter:
+        return Gather(RingReduceScatterTime, shape, size);
+      case CollectiveKind::kAllToAll:
+        return Fastest(Algorithm::kRing, AllToAllTime, shape, size);
+      case CollectiveKind::kBroadcast:
+        return Fastest(Algorithm::kRing, RingBroadcastTime, shape, size);
+      case CollectiveKind::kSend:
+        return Fastest(Algorithm::kRing, SendTime, shape, size);
+    }
+    return kNever;
+  }
+
+ private:
+  GroupHops HopsOf(const Protocol& protocol, const GroupShape& shape) const {
+    const bool is_one_node = shape.is_one_node();
+    const double share = is_one_node ? protocol.one_node_share : protocol.many_nodes_share;
+    GroupHops hops;
+    hops.base = protocol.base;
+    hops.inside = {.latency = links_.inside.is_nvlink ? protocol.nvlink : protocol.pcie,
+                   .bandwidth = inside_ * share};
+    hops.across = {.latency = protocol.network + protocol.network_excess * links_.network_excess,
+                   .bandwidth = across_ * share};
+    if (!is_one_node) {
+      // The host that serves the NICs sets the pace of the steps between its GPUs as well.
+      hops.inside.latency = std::max(
+          hops.inside.latency, protocol.network_excess > 1 ? kHostOverheadSimple : kHostOverhead);
+    }
+    if (protocol.is_low_latency) {
+      const BytesPerSecond ceiling = LowLatencyCeiling(links_.architecture, shape.nodes);
+      hops.inside.bandwidth = std::min(hops.inside.bandwidth, ceiling);
+      hops.across.bandwidth = std::min(hops.across.bandwidth, ceiling / shape.per_node);
+    }
+    return hops;
+  }
+
+  /// The form in its fastest protocol.
+  Seconds Fastest(Algorithm algorithm, Form form, const GroupShape& shape, Bytes size) const {
+    Seconds best = kNever;
+    for (const Protocol& protocol : ProtocolsOf(algorithm)) {
+      if (!protocol.needs_nvlink || links_.inside.is_nvlink) {
+        best = std::min(best, form(shape, size, HopsOf(protocol, shape)));
+      }
+    }
+    return best;
+  }
+
+  Seconds FlatAllReduce(const GroupShape& shape, Bytes size) const {
+    Seconds best = std::min(Fastest(Algorithm::kRing, RingAllReduceTime, shape, size),
+                            Fastest(Algorithm::kTree, TreeAllReduceTime, shape, size));
+    if (shape.is_one_node() && links_.in_switch_reduction && shape.ranks >= kInSwitchMinimumRanks) {
+      const Hop port{.latency = kInSwitchLatency,
+                     .bandwidth = inside_ * InSwitchShare(links_.architecture)};
+      best = std::min(best, InSwitchAllReduceTime(shape.ranks, size, port));
+    }
+    return best;
+  }
+
+  Seconds AllReduce(const GroupShape& shape, Bytes size) const {
+    Seconds best = FlatAllReduce(shape, size);
+    if (HasTwoLevels(shape)) {
+      const GroupShape inside = InsideOf(shape);
+      best = std::min(best, Fastest(Algorithm::kRing, RingReduceScatterTime, inside, size) +
+                                FlatAllReduce(AcrossOf(shape), AcrossSize(shape, size)) +
+                                Fastest(Algorithm::kRing, RingAllGatherTime, inside, size));
+    }
+    return best;
+  }
+
+  Seconds FlatGather(Form ring, const GroupShape& shape, Bytes size) const {
+    Seconds best = Fastest(Algorithm::kRing, ring, shape, size);
+    if (shape.per_node == 1) {
+      best = std::min(best, Fastest(Algorithm::kAggregatedTrees, AggregatedTreesTime, shape, size));
+    }
+    return best;
+  }
+
+  /// All-gather, and reduce-scatter, which is one backwards.
+  Seconds Gather(Form ring, const GroupShape& shape, Bytes size) const {
+    Seconds best = FlatGather(ring, shape, size);
+    if (HasTwoLevels(shape)) {
+      best = std::min(best, FlatGather(ring, AcrossOf(shape), AcrossSize(shape, size)) +
+                                Fastest(Algorithm::kRing, ring, InsideOf(shape), size));
+    }
+    return best;
+  }
+
+  const GroupLinks& links_;
+  BytesPerSecond inside_;
+  BytesPerSecond across_;
+};
+
+bool IsNothing(const Collective& collective) {
+  return collective.group.ranks <= 1 || !(Bytes{} < collective.bytes);
+}
+
+Seconds BoundWith(const GroupLinks& links, const Collective& collective) {
+  return WireBound(collective, {.inside = links.inside.peak,
+                                .across = links.across.peak,
+                                .in_switch_reduction = links.in_switch_reduction});
+}
+
+/// The mean lengthened by the optimism of its size; or that of a smaller size, where it was longer.
+Seconds HighOf(const GroupPrices& prices, const Collective& collective, const GroupShape& shape,
+               Seconds mean) {
+  const auto steps = OptimismOf(collective.kind, shape.is_one_node());
+  Seconds high = mean;
+  for (size_t i = 0; i < steps.size() && !(collective.bytes < steps[i].from); ++i) {
+    const bool is_last = i + 1 == steps.size() || collective.bytes < steps[i + 1].from;
+    const Seconds longest =
+        is_last ? mean : prices.TimeOf(collective.kind, shape, steps[i + 1].from);
+    high = std::max(high, longest * (1 + steps[i].excess));
+  }
+  return high;
+}
+
+hardware::RateInUse RateOf(const PortRate& port, std::string what) {
+  return {.what = std::move(what),
+          .value = Format(port.mean),
+          .of_peak = port.mean / port.peak,
+          .source = port.source};
+}
+
+}  // namespace
+
+Cost AlphaBetaCollectives::CostOf(const Collective& collective) const {
+  if (IsNothing(collective)) {
+    return {};
+  }
+  const GroupShape shape = ShapeOf(collective.group);
+  const GroupLinks links = LinksOf(cluster_, shape);
+  const GroupPrices prices(links, false);
+  const Seconds mean = prices.TimeOf(collective.kind, shape, collective.bytes);
+  const Seconds worst_links =
+      GroupPrices(links, true).TimeOf(collective.kind, shape, collective.bytes);
+  return {.mean = mean,
+          .low = BoundWith(links, collective),
+          .high = std::max(HighOf(prices, collective, shape, mean), worst_links),
+          .evidence = Evidence::kAnalytic};
+}
+
+Seconds AlphaBetaCollectives::BoundOf(const Collective& collective) const {
+  if (IsNothing(collective)) {
+    return {};
+  }
+  return BoundWith(LinksOf(cluster_, ShapeOf(collective.group)), collective);
+}
+
+std::vector<hardware::RateInUse> AlphaBetaCollectives::RatesInUse() const {
+  std::vector<hardware::RateInUse> rates;
+  const auto add_latency = [&rates](std::string what, Seconds value, std::string_view source) {
+    rates.push_back({.what = std::move(what),
+                     .value = Format(value),
+                     .of_peak = 1.0,
+                     .source = std::string(source)});
+  };
+  if (cluster_.node.gpus > 1) {
+    const PortRate inside = InsidePort(cluster_, cluster_.node.gpus);
+    rates.push_back(RateOf(inside, inside.what));
+    if (const PortRate pair = InsidePort(cluster_, 2); pair.what != inside.what) {
+      rates.push_back(RateOf(pair, pair.what + ", two GPUs"));
+    }
+    if (cluster_.node.in_switch_reduction && inside.is_nvlink) {
+      const double share = InSwitchShare(cluster_.gpu.architecture);
+      rates.push_back({.what = "reduction in the switches, share of NVLink",
+                       .value = fmt::format("{:.2f}", share),
+                       .of_peak = share,
+                       .source = std::string(kProtocolSource)});
+      add_latency("reduction in the switches, latency", kInSwitchLatency, kProtocolSource);
+    }
+    const bool is_nvlink = inside.is_nvlink;
+    for (const Protocol& protocol : ProtocolsOf(Algorithm::kRing)) {
+      if (is_nvlink || !protocol.needs_nvlink) {
+        add_latency(fmt::format("ring {} start, and a step inside a node", protocol.name),
+                    protocol.base, kProtocolSource);
+        rates.back().value = fmt::format("{}, {}", Format(protocol.base),
+                                         Format(is_nvlink ? protocol.nvlink : protocol.pcie));
+      }
+    }
+  }
+  if (cluster_.nodes > 1) {
+    const PortRate across = AcrossPort(cluster_, 2);
+    rates.push_back(RateOf(across, fmt::format("a GPU's share of {}", cluster_.fabric.name)));
+    for (const Protocol& protocol : ProtocolsOf(Algorithm::kRing)) {
+      add_latency(fmt::format("ring {} step between nodes", protocol.name), protocol.network,
+                  kProtocolSource);
+    }
+    const auto source = cluster_.fabric.sources.find("latency");
+    add_latency(fmt::format("latency of {}, of which the excess over {} is added",
+                            cluster_.fabric.name, Format(kAssumedNetworkLatency)),
+                cluster_.fabric.latency,
+                source == cluster_.fabric.sources.end() ? "not stated" : source->second);
+  }
+  return rates;
+}
+
+}  // namespace ridgeline::network
