@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <numeric>
 #include <string_view>
+#include <tuple>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -186,21 +189,20 @@ Status Diagnostics::Take() {
     return source == nullptr ? static_cast<std::ptrdiff_t>(sources.size())
                              : std::find(sources.begin(), sources.end(), source) - sources.begin();
   };
-  std::stable_sort(errors_.begin(), errors_.end(), [&rank](const Error& a, const Error& b) {
-    const std::ptrdiff_t rank_a = rank(a);
-    const std::ptrdiff_t rank_b = rank(b);
-    if (rank_a != rank_b) {
-      return rank_a < rank_b;
-    }
-    if (!a.where || !b.where) {
-      return false;
-    }
-    return a.where->line != b.where->line ? a.where->line < b.where->line
-                                          : a.where->column < b.where->column;
+  // Indices are sorted, and break ties: errors of one place keep the order of finding.
+  std::vector<size_t> order(errors_.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::sort(order.begin(), order.end(), [this, &rank](size_t i, size_t j) {
+    const auto place = [this, &rank](size_t index) {
+      const Error& error = errors_[index];
+      return std::tuple(rank(error), error.where ? error.where->line : 0,
+                        error.where ? error.where->column : 0, index);
+    };
+    return place(i) < place(j);
   });
-  Error first = std::move(errors_.front());
-  for (size_t i = 1; i < errors_.size(); ++i) {
-    first.others.push_back(std::move(errors_[i]));
+  Error first = std::move(errors_[order.front()]);
+  for (size_t i = 1; i < order.size(); ++i) {
+    first.others.push_back(std::move(errors_[order[i]]));
   }
   if (dropped_ > 0) {
     first.others.push_back(

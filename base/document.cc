@@ -148,7 +148,9 @@ class TreeBuilder final : public YAML::EventHandler {
     CheckTotal(mark, size);
     Node node;
     node.kind = Node::Kind::kScalar;
-    node.is_quoted = tag == "!" || tag == "tag:yaml.org,2002:str";
+    // Text of several lines is text, never a number, however it was written.
+    node.is_quoted = tag == "!" || tag == "tag:yaml.org,2002:str" ||
+                     value.find_first_of("\r\n") != std::string::npos;
     node.scalar = value;
     node.where = Place(mark, TokenLength(mark, value));
     Add(std::move(node), anchor, size);
@@ -330,6 +332,66 @@ class TreeBuilder final : public YAML::EventHandler {
   int documents_ = 0;
 };
 
+/// What is left open at the end of JSON-like text: yaml-cpp speaks of keys there, and a reader
+/// needs to know which bracket was never closed. Looked at only once the text is known to be wrong.
+std::optional<Error> UnclosedBracket(const Source& source) {
+  const std::string_view text = source->text;
+  const size_t start = text.find_first_not_of(" \t\r\n");
+  if (start == std::string_view::npos || (text[start] != '{' && text[start] != '[')) {
+    return std::nullopt;
+  }
+  std::vector<size_t> open;
+  size_t string_start = std::string_view::npos;
+  for (size_t i = start; i < text.size(); ++i) {
+    const char c = text[i];
+    if (string_start != std::string_view::npos) {
+      if (c == '\\') {
+        ++i;
+      } else if (c == '"') {
+        string_start = std::string_view::npos;
+      }
+    } else if (c == '"') {
+      string_start = i;
+    } else if (c == '{' || c == '[') {
+      open.push_back(i);
+    } else if (c == '}' || c == ']') {
+      if (open.empty() || text[open.back()] != (c == '}' ? '{' : '[')) {
+        return std::nullopt;
+      }
+      open.pop_back();
+    }
+  }
+  Error error = {.code = ErrorCode::kInvalidArgument,
+                 .message = {},
+                 .where = PlaceOfByte(source, text, text.size())};
+  if (string_start != std::string_view::npos) {
+    error.message = "the text ends inside a quoted value";
+    error.hint = "a closing quote is missing; is the file cut off?";
+    error.notes.push_back(
+        {.message = "it begins here", .where = PlaceOfByte(source, text, string_start)});
+    return error;
+  }
+  if (open.empty()) {
+    return std::nullopt;
+  }
+  const bool is_map = text[open.back()] == '{';
+  error.message = is_map ? "the text ends inside a map" : "the text ends inside a list";
+  error.hint = fmt::format("a '{}' is missing; is the file cut off?", is_map ? '}' : ']');
+  error.notes.push_back(
+      {.message = "it begins here", .where = PlaceOfByte(source, text, open.back())});
+  return error;
+}
+
+/// True when the line of `where` is indented with a tab, which yaml-cpp reports in many ways.
+bool IsTabIndented(const std::string& text, const SourceLocation& where) {
+  std::istringstream lines(text);
+  std::string line;
+  for (int i = 0; i < where.line; ++i) {
+    std::getline(lines, line);
+  }
+  return line.substr(0, line.find_first_not_of(" \t")).find('\t') != std::string::npos;
+}
+
 struct Rewording {
   std::string_view theirs;
   std::string_view ours;
@@ -378,6 +440,11 @@ Error Reword(const YAML::Exception& exception, const Source& source, const Node*
     error.where = At(source, exception.mark.line + 1, exception.mark.column + 1);
   } else {
     error.where = At(source, 0, 0);
+  }
+  if (error.where->line > 0 && IsTabIndented(source->text, *error.where)) {
+    error.message = "a tab used for indentation";
+    error.hint = "indent with spaces";
+    return error;
   }
   if (open != nullptr && exception.msg.find("not found") != std::string::npos) {
     error.notes.push_back(
@@ -444,9 +511,9 @@ Result<Node> ParseDocument(std::string name, std::string text) {
     while (parser.HandleNextDocument(builder)) {
     }
   } catch (const Refused& refused) {
-    return Fail(refused.error);
+    return Fail(UnclosedBracket(source).value_or(refused.error));
   } catch (const YAML::Exception& exception) {
-    return Fail(Reword(exception, source, builder.open()));
+    return Fail(UnclosedBracket(source).value_or(Reword(exception, source, builder.open())));
   }
   if (!builder.has_root()) {
     return FailAt(At(source, 0, 0), "the document is empty");

@@ -14,14 +14,14 @@ namespace {
 bool IsBlank(char c) { return c == ' ' || c == '\t'; }
 bool IsControl(char c) {
   const auto byte = static_cast<unsigned char>(c);
-  return byte < 0x20 || byte == 0x7f;
+  return (byte < 0x20 && c != '\t') || byte == 0x7f;
 }
 
 /// True when `text`, written without quotes in block context, reads back as this very scalar.
 bool IsPlain(std::string_view text) {
   if (text.empty() || text == "~" || text == "null" || text == "Null" || text == "NULL" ||
-      text == "<<" || text.starts_with("---") || text.starts_with("...") || IsBlank(text.front()) ||
-      IsBlank(text.back()) || std::any_of(text.begin(), text.end(), IsControl)) {
+      IsBlank(text.front()) || IsBlank(text.back()) ||
+      std::any_of(text.begin(), text.end(), IsControl)) {
     return false;
   }
   constexpr std::string_view kIndicators = ",[]{}#&*!|>'\"%@`";
@@ -32,8 +32,18 @@ bool IsPlain(std::string_view text) {
   if ((text.front() == '-' || text.front() == '?' || text.front() == ':') && is_lone) {
     return false;
   }
-  return text.find(": ") == std::string_view::npos && text.find(" #") == std::string_view::npos &&
-         text.back() != ':';
+  for (size_t i = 1; i < text.size(); ++i) {
+    // A colon before a blank ends a key, a # after a blank begins a comment.
+    if ((IsBlank(text[i]) && text[i - 1] == ':') || (text[i] == '#' && IsBlank(text[i - 1]))) {
+      return false;
+    }
+  }
+  return text.back() != ':';
+}
+
+/// At the start of a line or a file these are marks: of a document's ends, of the byte order.
+bool IsDocumentMarker(std::string_view text) {
+  return text.starts_with("---") || text.starts_with("...") || text.starts_with("\xef\xbb\xbf");
 }
 
 std::string Quote(std::string_view text) {
@@ -53,6 +63,10 @@ std::string Quote(std::string_view text) {
     }
   }
   return quoted + "\"";
+}
+
+std::string WriteKey(std::string_view key) {
+  return IsPlain(key) && key != "<<" && !IsDocumentMarker(key) ? std::string(key) : Quote(key);
 }
 
 std::string WriteScalar(const Node& node) {
@@ -117,7 +131,7 @@ void Write(const Node& node, size_t indent, bool is_item, std::string& out) {
       for (const Node::Entry& entry : node.entries) {
         begin_line(is_first);
         is_first = false;
-        out += (IsPlain(entry.key) ? entry.key : Quote(entry.key)) + ":";
+        out += WriteKey(entry.key) + ":";
         Write(entry.value, indent + 2, false, out);
       }
       return;
@@ -323,7 +337,8 @@ std::string WriteYaml(const Node& node) {
   // Written as the item of a list that is then taken away: the same rules hold for a root.
   std::string out;
   Write(node, 0, true, out);
-  return out.substr(1) + "\n";
+  const bool needs_blank = node.is_scalar() && IsDocumentMarker(node.scalar);
+  return (needs_blank ? out : out.substr(1)) + "\n";
 }
 
 Node MakeScalar(std::string text) {

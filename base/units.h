@@ -81,7 +81,8 @@ using FlopsPerSecond = Quantity<-1, 0, 1, 0>;
 using FlopsPerByte = Quantity<0, -1, 1, 0>;
 using Watts = Quantity<-1, 0, 0, 1>;
 
-constexpr Seconds Microseconds(double value) { return Seconds::FromBase(value * 1e-6); }
+// Divided, not multiplied by 1e-6: 20 / 1e6 is the double that "20 us" reads as.
+constexpr Seconds Microseconds(double value) { return Seconds::FromBase(value / 1e6); }
 constexpr Bytes Gigabytes(double value) { return Bytes::FromBase(value * 1e9); }
 constexpr Bytes Gibibytes(double value) { return Bytes::FromBase(value * 1073741824.0); }
 constexpr BytesPerSecond GigabytesPerSecond(double value) {
