@@ -43,7 +43,7 @@ Attention CoreOf(const RankShape& shape, const Mixer& mixer, AttentionPass pass)
           .kv_len = shape.sequence,
           .heads = shape.Cut(mixer.heads),
           .kv_heads = shape.Cut(mixer.kv_heads),
-          .head_dim = mixer.head_dim,
+          .head_dim = mixer.head_dim + mixer.rotary_dim,  // rotary_dim: latent attention only
           .v_head_dim = ValueHeadDim(mixer),
           .window = is_flash ? mixer.window : 0};
 }
@@ -147,6 +147,136 @@ Result<PartOfLayer> LowerAttention(const RankShape& shape, const Layer& layer, b
     part.saved += shape.Activation(shape.shard_tokens, shape.hidden);
   }
   if (is_naive) {
+    RankSteps selective(shape, part.selective, StepPart::kRecompute);
+    selective.Add("attention", CoreOf(shape, mixer, AttentionPass::kForward));
+    part.selective_saved = core;
+  }
+  return part;
+}
+
+namespace {
+
+/// Widths of latent attention on one rank: latents are whole, what is expanded from them is cut by
+/// heads.
+struct LatentWidths {
+  LatentWidths(const RankShape& shape, const Mixer& mixer)
+      : query_latent(mixer.q_lora_rank),
+        value_latent(mixer.kv_lora_rank),
+        down(mixer.kv_lora_rank + mixer.rotary_dim),
+        queries(shape.Cut(mixer.heads) * (mixer.head_dim + mixer.rotary_dim)),
+        expanded(shape.Cut(mixer.heads) * (mixer.head_dim + mixer.v_head_dim)),
+        values(shape.Cut(mixer.heads) * mixer.v_head_dim),
+        rotated((shape.Cut(mixer.heads) + 1) * mixer.rotary_dim) {}
+  int64_t query_latent;
+  int64_t value_latent;
+  int64_t down;      // latent and shared rotary key
+  int64_t queries;   // and keys, once expanded
+  int64_t expanded;  // keys without their rotary part, and values
+  int64_t values;
+  int64_t rotated;
+  int64_t gathered() const { return query_latent + down; }
+};
+
+void ReduceLatents(RankSteps& steps, const RankShape& shape, const LatentWidths& widths) {
+  if (shape.tp > 1) {
+    steps.Collect(
+        shape.sequence_parallel ? "latent gradient reduce-scatter" : "latent gradient all-reduce",
+        shape.sequence_parallel ? CollectiveKind::kReduceScatter : CollectiveKind::kAllReduce,
+        shape.Activation(shape.tokens, widths.gathered()), Axis::kTensor);
+  }
+}
+
+void LatentForward(RankSteps& steps, const RankShape& shape, const Layer& layer,
+                   const LatentWidths& widths) {
+  const int64_t tokens = shape.tokens;
+  const int64_t shard = shape.shard_tokens;
+  const double normed = Real(shard) * Real(widths.query_latent + widths.value_latent);
+  const double keys = Real(tokens) * Real(widths.queries);
+  steps.Norm("attention norm", layer.norm, shard);
+  if (widths.query_latent > 0) {
+    steps.Linear("query down projection", shard, shape.hidden, widths.query_latent);
+  }
+  steps.Linear("latent down projection", shard, shape.hidden, widths.down);
+  steps.Memory("latent norm", MemoryBoundKind::kRmsNorm, normed, normed);
+  if (shape.sequence_parallel) {
+    steps.Collect("latent all-gather", CollectiveKind::kAllGather,
+                  shape.Activation(tokens, widths.gathered()), Axis::kTensor);
+  }
+  if (widths.query_latent > 0) {
+    steps.Linear("query up projection", tokens, widths.query_latent, widths.queries);
+  } else {
+    steps.EnterRegion("queries");
+    steps.Linear("query projection", tokens, shape.hidden, widths.queries);
+  }
+  steps.Linear("latent up projection", tokens, widths.value_latent, widths.expanded);
+  steps.Memory("rotary", MemoryBoundKind::kRotary, Real(tokens) * Real(widths.rotated),
+               Real(tokens) * Real(widths.rotated));
+  steps.Memory("key assembly", MemoryBoundKind::kCopy, keys, keys);
+  steps.Add("attention", CoreOf(shape, layer.mixer, AttentionPass::kForward));
+  steps.Linear("output projection", tokens, widths.values, shape.hidden);
+  steps.LeaveRegion("attention");
+  steps.ResidualAdd("attention residual", shard);
+}
+
+void LatentBackward(RankSteps& steps, const RankShape& shape, const Layer& layer,
+                    const LatentWidths& widths) {
+  const int64_t tokens = shape.tokens;
+  const int64_t shard = shape.shard_tokens;
+  const double normed = Real(shard) * Real(widths.query_latent + widths.value_latent);
+  const double keys = Real(tokens) * Real(widths.queries);
+  const auto both = [&](std::string_view name, int64_t rows, int64_t in, int64_t out) {
+    steps.LinearInputGradient(name, rows, in, out);
+    steps.LinearWeightGradient(name, rows, in, out);
+  };
+  steps.LeaveRegionBackward("attention");
+  both("output projection", tokens, widths.values, shape.hidden);
+  steps.Add("attention backward", CoreOf(shape, layer.mixer, AttentionPass::kBackward));
+  steps.Memory("key assembly backward", MemoryBoundKind::kCopy, keys, keys);
+  steps.Memory("rotary backward", MemoryBoundKind::kRotary, Real(tokens) * Real(widths.rotated),
+               Real(tokens) * Real(widths.rotated));
+  both("latent up projection", tokens, widths.value_latent, widths.expanded);
+  if (widths.query_latent > 0) {
+    both("query up projection", tokens, widths.query_latent, widths.queries);
+  } else {
+    steps.GatherSavedInput("queries");
+    steps.LinearInputGradient("query projection", tokens, shape.hidden, widths.queries);
+    steps.EnterRegionBackward("queries");
+    steps.LinearWeightGradient("query projection", tokens, shape.hidden, widths.queries);
+  }
+  ReduceLatents(steps, shape, widths);
+  steps.Memory("latent norm backward", MemoryBoundKind::kRmsNorm, 2 * normed, normed);
+  both("latent down projection", shard, shape.hidden, widths.down);
+  if (widths.query_latent > 0) {
+    both("query down projection", shard, shape.hidden, widths.query_latent);
+  }
+  steps.NormBackward("attention norm", layer.norm, shard);
+}
+
+}  // namespace
+
+// Multi-head latent attention (arXiv:2405.04434, section 2.1) trains expanded: keys and values of
+// every head come from one latent. The down-projections run on each rank's own tokens and their
+// latents are gathered (NVIDIA/Megatron-LM megatron/core/transformer/multi_latent_attention.py).
+Result<PartOfLayer> LowerLatentAttention(const RankShape& shape, const Layer& layer) {
+  const Mixer& mixer = layer.mixer;
+  if (mixer.extra_kv_elements > 0 || mixer.has_output_gate) {
+    return Unimplemented("training of sparse or gated latent attention: " + shape.model.model_type);
+  }
+  const LatentWidths widths(shape, mixer);
+  PartOfLayer part;
+  RankSteps forward(shape, part.forward, StepPart::kForward);
+  LatentForward(forward, shape, layer, widths);
+  RankSteps backward(shape, part.backward, StepPart::kInputGradient);
+  LatentBackward(backward, shape, layer, widths);
+
+  // Input of norm and down-projections; latents before and after their norm; queries, keys, values;
+  // what the core keeps; the input of the output projection.
+  const Bytes core = SavedByCore(shape, mixer);
+  part.saved = 2.0 * shape.Activation(shape.shard_tokens, shape.hidden) +
+               shape.Activation(shape.shard_tokens, widths.gathered()) +
+               shape.Activation(shape.tokens, widths.query_latent + widths.value_latent) +
+               shape.Activation(shape.tokens, 2 * widths.queries + 2 * widths.values) + core;
+  if (shape.framework.attention == AttentionChoice::kNaive) {
     RankSteps selective(shape, part.selective, StepPart::kRecompute);
     selective.Add("attention", CoreOf(shape, mixer, AttentionPass::kForward));
     part.selective_saved = core;
