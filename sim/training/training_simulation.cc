@@ -16,14 +16,16 @@
 namespace ridgeline::training {
 namespace {
 
-Result<engine::Timeline> Execute(const engine::Program& program, sim::Executor executor, const Stop& stop) {
+Result<engine::Timeline> Execute(const engine::Program& program, sim::Executor executor,
+                                 const Stop& stop) {
   if (executor == sim::Executor::kStaticSweep) {
     return engine::StaticSweep(program);
   }
   return engine::ExecuteEvents(program, {.stop = stop});
 }
 
-/// The step at the mean and at both ends of its range. Finishing times are monotone in durations, so the ends bound every mixture.
+/// The step at the mean and at both ends of its range. Finishing times are monotone in durations,
+/// so the ends bound every mixture.
 Result<StepResults> RunStep(StepProgram& step, sim::Executor executor, const Stop& stop) {
   StepResults results;
   for (const Bound bound : kBounds) {
@@ -35,7 +37,8 @@ Result<StepResults> RunStep(StepProgram& step, sim::Executor executor, const Sto
     result.makespan = timeline.makespan;
     result.by_rank = BookTime(step, timeline, bound);
     for (const CauseTimes& times : result.by_rank) {
-      CHECK(times.total() == timeline.makespan, "{} ps booked of {}", times.total(), timeline.makespan);
+      CHECK(times.total() == timeline.makespan, "{} ps booked of {}", times.total(),
+            timeline.makespan);
     }
   }
   return results;
@@ -43,16 +46,19 @@ Result<StepResults> RunStep(StepProgram& step, sim::Executor executor, const Sto
 
 }  // namespace
 
-Result<sim::Report> SimulateTraining(const sim::Scenario& scenario, const sim::RunOptions& options) {
+Result<sim::Report> SimulateTraining(const sim::Scenario& scenario,
+                                     const sim::RunOptions& options) {
   const sim::TrainingScenario& training = *scenario.training;
   const compute::OperationTime time = compute::OperationTime::Analytic(scenario.cluster);
   ASSIGN_OR_RETURN(const StageCosts stages, CostStages(training, scenario.cluster, time));
   ASSIGN_OR_RETURN(const EpilogueCosts epilogue, CostEpilogue(training, stages, time));
   ASSIGN_OR_RETURN(const std::vector<MemoryUse> memory, CountMemory(training, stages));
-  ASSIGN_OR_RETURN(StepProgram step, BuildStepProgram(training, stages, epilogue, Detail::kSlots, options.stop));
+  ASSIGN_OR_RETURN(StepProgram step,
+                   BuildStepProgram(training, stages, epilogue, Detail::kSlots, options.stop));
   ASSIGN_OR_RETURN(const StepResults results, RunStep(step, options.executor, options.stop));
   if (options.trace != nullptr) {
-    RETURN_IF_ERROR(WriteStepTrace(training, stages, epilogue, memory, options.stop, *options.trace));
+    RETURN_IF_ERROR(
+        WriteStepTrace(training, stages, epilogue, memory, options.stop, *options.trace));
   }
   return WriteReport(scenario, time, stages, memory, results);
 }
