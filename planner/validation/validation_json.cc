@@ -1,0 +1,148 @@
+#include "planner/validation/validation_json.h"
+
+#include <optional>
+#include <string_view>
+
+#include <nlohmann/json.hpp>
+
+namespace ridgeline::validation {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string_view KindName(SkipKind kind) {
+  switch (kind) {
+    case SkipKind::kNone:
+      return "none";
+    case SkipKind::kNotStated:
+      return "not stated";
+    case SkipKind::kUnimplemented:
+      return "not built yet";
+    case SkipKind::kError:
+      return "error";
+  }
+  return "none";
+}
+
+Json OrNull(const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); }
+
+Json AssumedOf(const std::vector<Assumed>& assumed) {
+  Json object = Json::object();
+  for (const Assumed& one : assumed) {
+    object[one.path] = one.value;
+  }
+  return object;
+}
+
+Json CaseOf(const CaseOutcome& c) {
+  if (c.skip != SkipKind::kNone) {
+    return {{"id", c.id}, {"metric", c.metric}, {"skipped", c.reason}, {"kind", KindName(c.skip)}};
+  }
+  Json object = {{"id", c.id},
+                 {"metric", c.metric},
+                 {"measured", c.measured},
+                 {"predicted", c.predicted},
+                 {"low", c.low},
+                 {"high", c.high},
+                 {"evidence", EvidenceName(c.evidence)},
+                 {"error", c.is_class ? Json(nullptr) : Json(c.SignedError())},
+                 {"fits", c.fits}};
+  if (c.tolerance) {
+    object["tolerance"] = *c.tolerance;
+    object["within_tolerance"] = c.IsWithinTolerance();
+  }
+  if (!c.claim.empty()) {
+    object["claim"] = c.claim;
+  }
+  if (!c.correction.empty()) {
+    object["correction"] = c.correction;
+  }
+  if (!c.tags.empty()) {
+    object["tags"] = c.tags;
+  }
+  if (!c.assumed.empty()) {
+    object["assumed"] = AssumedOf(c.assumed);
+  }
+  return object;
+}
+
+void AddAccuracy(const Accuracy& accuracy, Json& object) {
+  object["scored"] = accuracy.scored;
+  object["mape"] = OrNull(accuracy.mape);
+  object["median_error"] = OrNull(accuracy.median_error);
+  object["p90_error"] = OrNull(accuracy.p90_error);
+  object["bias"] = OrNull(accuracy.bias);
+  object["worst"] = accuracy.worst
+                        ? Json{{"id", accuracy.worst->id}, {"error", accuracy.worst->error}}
+                        : Json(nullptr);
+  object["skill"] = OrNull(accuracy.skill);
+  object["coverage"] = OrNull(accuracy.coverage);
+  object["median_half_width"] = OrNull(accuracy.median_half_width);
+  object["constant_mfu"] = OrNull(accuracy.constant_mfu);
+  object["mape_constant"] = OrNull(accuracy.mape_constant);
+  object["oom"] = {{"hits", accuracy.oom_hits},
+                   {"misses", accuracy.oom_misses},
+                   {"false_alarms", accuracy.oom_false_alarms}};
+}
+
+Json SuiteOf(const SuiteOutcome& suite) {
+  Json object = {{"name", suite.name}, {"source", suite.source}, {"cases", Json::array()}};
+  for (const CaseOutcome& c : suite.cases) {
+    object["cases"].push_back(CaseOf(c));
+  }
+  AddAccuracy(suite.accuracy, object);
+  object["outside_tolerance"] = suite.CountOutsideTolerance();
+  object["groups"] = Json::array();
+  for (const Group& group : suite.groups) {
+    Json one = {{"name", group.name}, {"cases", group.accuracy.cases}};
+    AddAccuracy(group.accuracy, one);
+    object["groups"].push_back(std::move(one));
+  }
+  object["skipped"] = Json::array();
+  for (const SkipCount& skip : suite.skipped) {
+    object["skipped"].push_back(
+        {{"kind", KindName(skip.kind)}, {"reason", skip.reason}, {"cases", skip.cases}});
+  }
+  object["assumed"] = Json::array();
+  for (const AssumedCount& one : suite.assumed) {
+    object["assumed"].push_back(
+        {{"path", one.assumed.path}, {"value", one.assumed.value}, {"cases", one.cases}});
+  }
+  return object;
+}
+
+/// Bad UTF-8 in a user's file must not stop the answer.
+std::string Dump(const Json& json, int indent) {
+  return json.dump(indent, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace
+
+std::string WriteValidationJson(const ValidationReport& report) {
+  Json object = {{"schema", "ridgeline.validation/1"}, {"suites", Json::array()}};
+  for (const SuiteOutcome& suite : report.suites) {
+    object["suites"].push_back(SuiteOf(suite));
+  }
+  object["factors"] = Json::array();
+  for (const sim::Assumption& factor : report.factors) {
+    object["factors"].push_back(
+        {{"what", factor.what}, {"value", factor.value}, {"source", factor.source}});
+  }
+  object["within_tolerance"] = report.IsWithinTolerance();
+  object["partial"] = report.is_partial;
+  return Dump(object, 2);
+}
+
+std::string WriteValidationJsonLines(const ValidationReport& report) {
+  std::string text;
+  for (const SuiteOutcome& suite : report.suites) {
+    for (const CaseOutcome& c : suite.cases) {
+      Json line = {{"suite", suite.name}};
+      line.update(CaseOf(c));
+      text += Dump(line, -1);
+    }
+  }
+  return text;
+}
+
+}  // namespace ridgeline::validation
