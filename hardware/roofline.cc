@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "hardware/description.h"
+
 namespace ridgeline::hardware {
 namespace {
 
@@ -88,11 +90,6 @@ RateInUse AtPeak(std::string what, Q peak) {
           .source = "no sustained rate is cited for this GPU: the vendor's peak"};
 }
 
-std::string SourceOf(const Gpu& gpu, const std::string& key) {
-  const auto source = gpu.sources.find(key);
-  return source == gpu.sources.end() ? std::string("not stated") : source->second;
-}
-
 }  // namespace
 
 Result<Seconds> PeakBound(const Gpu& gpu, const Operation& operation) {
@@ -140,7 +137,7 @@ std::vector<RateInUse> Roofline::RatesInUse() const {
     rates.push_back({.what = fmt::format("least time of a kernel on {}", gpu_.name),
                      .value = Format(gpu_.kernel_floor),
                      .of_peak = 1.0,
-                     .source = SourceOf(gpu_, "kernel_floor")});
+                     .source = SourceOf(gpu_.sources, "kernel_floor")});
   }
   return rates;
 }

@@ -1,0 +1,115 @@
+#include "sim/network/alpha_beta.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/check.h"
+#include "sim/network/cluster_links.h"
+#include "tests/hardware/shipped_catalog.h"
+
+namespace ridgeline::network {
+namespace {
+
+using hardware::Cluster;
+using hardware::ClusterDescription;
+
+Cluster Resolve(const std::string& text) {
+  return hardware::ShippedCatalog()
+      .ResolveCluster(hardware::Written<ClusterDescription>("cluster: " + text, "cluster"))
+      .value();
+}
+
+Seconds AllReduce(const Cluster& cluster, double bytes, int64_t ranks, int64_t per_node) {
+  return AlphaBetaCollectives(cluster)
+      .CostOf({.kind = CollectiveKind::kAllReduce,
+               .bytes = Bytes::FromBase(bytes),
+               .group = {.ranks = ranks, .ranks_per_node = per_node}})
+      .mean;
+}
+
+// NCCL 2.30.7 predicts 15.0 us for 1 KB on 8 x H100 (ring, LL: 6.6 + 14 x 0.6) and 28.0 us for
+// 1 MiB (LL at 141 GB/s: 15 + 1.75 x 1,048,576 / 141e9).
+TEST(AlphaBetaTest, SmallAllReducesOfOneNodeAreNcclsOwnPrediction) {
+  const Cluster cluster = Resolve("{nodes: dgx-h100}");
+  EXPECT_NEAR(AllReduce(cluster, 1024, 8, 8).base(), 15.0e-6, 0.02e-6);
+  EXPECT_NEAR(AllReduce(cluster, 1048576, 8, 8).base(), 28.0e-6, 0.05e-6);
+}
+
+// Large ones reduce in the switches: 25 us + 8.59 GB x 1.125 / (370.8 GB/s x 0.85).
+TEST(AlphaBetaTest, LargeAllReducesOfOneHopperNodeRunInTheSwitches) {
+  const Cluster cluster = Resolve("{nodes: dgx-h100}");
+  EXPECT_NEAR(AllReduce(cluster, 8.59e9, 8, 8).base(), 25e-6 + 8.59e9 * 1.125 / (370.8e9 * 0.85),
+              1e-9);
+}
+
+// A100 has no reduction in its switches: bus bandwidth tends to 12 links x 20 GB/s = 240.
+TEST(AlphaBetaTest, LargeAllReducesOfOneAmpereNodeRunOnARing) {
+  const double time = AllReduce(Resolve("{nodes: dgx-a100}"), 8.59e9, 8, 8).base();
+  EXPECT_NEAR(1.75 * 8.59e9 / time / 1e9, 240, 0.5);
+}
+
+// Eight ports of 400 Gb/s at 48 GB/s carry 384 GB/s at a node's border: NVLink's 370.8 is slower.
+TEST(AlphaBetaTest, OverNodesTheSlowerOfNvlinkAndPortsSetsTheBandwidth) {
+  const Cluster hopper = Resolve("{nodes: dgx-h100, count: 8}");
+  EXPECT_NEAR(2 * 63.0 / 64 * 1e12 / AllReduce(hopper, 1e12, 64, 8).base() / 1e9, 370.8, 0.5);
+  // Eight of 200 Gb/s at 24: 192.
+  const Cluster ampere = Resolve("{nodes: dgx-a100, count: 8}");
+  EXPECT_NEAR(2 * 63.0 / 64 * 1e12 / AllReduce(ampere, 1e12, 64, 8).base() / 1e9, 192, 0.5);
+}
+
+// Four ports for eight GPUs: half a port each, 6 of 12 GB/s.
+TEST(AlphaBetaTest, GpusThatShareAPortShareItsBandwidth) {
+  const Cluster bloom = Resolve("bloom-384");
+  EXPECT_NEAR(AcrossPort(bloom, 2).mean.base(), 6e9, 1);
+}
+
+TEST(AlphaBetaTest, OversubscriptionDividesTheBandwidthOfGroupsBeyondALeaf) {
+  const Cluster cluster =
+      Resolve("{nodes: dgx-h100, count: 64, fabric: fat-tree-oversubscribed-2to1-400g}");
+  EXPECT_NEAR(AcrossPort(cluster, 5).mean.base(), 48e9, 1);
+  EXPECT_NEAR(AcrossPort(cluster, 6).mean.base(), 24e9, 1);
+}
+
+TEST(AlphaBetaTest, ASlowerCardThanTheFabricSetsThePace) {
+  const Cluster cluster = Resolve("{nodes: dgx-a100, count: 2, fabric: rail-optimized-400g}");
+  EXPECT_NEAR(AcrossPort(cluster, 2).peak.base(), 25e9, 1);
+}
+
+TEST(AlphaBetaTest, ASlowerNetworkLengthensSmallCollectives) {
+  const Cluster near = Resolve("{nodes: dgx-h100, count: 8}");
+  const Cluster far =
+      Resolve("{nodes: dgx-h100, count: 8, fabric: {base: rail-optimized-400g, latency: 50 us}}");
+  EXPECT_GT(AllReduce(far, 1024, 64, 8), AllReduce(near, 1024, 64, 8) + Microseconds(100));
+}
+
+TEST(AlphaBetaTest, ABridgeJoinsTwoAndMoreGoOverPcie) {
+  const Cluster cluster = Resolve("{nodes: h100-nvl-x8}");
+  EXPECT_TRUE(InsidePort(cluster, 2).is_nvlink);
+  EXPECT_FALSE(InsidePort(cluster, 4).is_nvlink);
+}
+
+TEST(AlphaBetaTest, AGroupOverNodesOnOneNodeIsABug) {
+  const AlphaBetaCollectives collectives(Resolve("{nodes: dgx-h100}"));
+  EXPECT_THROW(collectives.CostOf({.bytes = Gigabytes(1), .group = {.ranks = 2}}), InternalError);
+}
+
+TEST(AlphaBetaTest, OneRankOrNoBytesTakeNoTime) {
+  const AlphaBetaCollectives collectives(Resolve("{nodes: dgx-h100}"));
+  EXPECT_EQ(collectives.CostOf({.bytes = Gigabytes(1)}).high, Seconds{});
+  EXPECT_EQ(collectives.CostOf({.bytes = {}, .group = {.ranks = 8, .ranks_per_node = 8}}).high,
+            Seconds{});
+}
+
+TEST(AlphaBetaTest, EveryRateInUseHasASource) {
+  for (const char* text : {"{nodes: dgx-h100, count: 4}", "{nodes: h100-nvl-x8, count: 2}",
+                           "{nodes: rtx-4090-x8}", "bloom-384"}) {
+    for (const auto& rate : AlphaBetaCollectives(Resolve(text)).RatesInUse()) {
+      EXPECT_NE(rate.source, "") << rate.what;
+      EXPECT_NE(rate.source, "not stated") << rate.what;
+      EXPECT_LE(rate.of_peak, 1) << rate.what;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace ridgeline::network
