@@ -20,6 +20,8 @@
 #include <yaml-cpp/parser.h>
 
 #include "base/nearest_name.h"
+#include "base/utf8.h"
+#include "base/yaml_scalar.h"
 
 namespace ridgeline {
 namespace {
@@ -51,39 +53,13 @@ SourceLocation PlaceOfByte(const Source& source, std::string_view text, size_t o
   return At(source, line, static_cast<int>(offset - line_start) + 1);
 }
 
-/// Length of the well-formed UTF-8 sequence at `at` (Unicode table 3-7), or 0.
-size_t SequenceLength(std::string_view text, size_t at) {
-  const auto byte = [&text](size_t i) {
-    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
-  };
-  const auto is_tail = [&byte](size_t i) { return (byte(i) & 0xc0U) == 0x80U; };
-  const unsigned first = byte(at);
-  const unsigned second = byte(at + 1);
-  if (first < 0x80) {
-    return 1;
-  }
-  if (first >= 0xc2 && first <= 0xdf) {
-    return is_tail(at + 1) ? 2 : 0;
-  }
-  if (first >= 0xe0 && first <= 0xef) {
-    const bool is_overlong = first == 0xe0 && second < 0xa0;
-    const bool is_surrogate = first == 0xed && second > 0x9f;
-    return is_tail(at + 1) && is_tail(at + 2) && !is_overlong && !is_surrogate ? 3 : 0;
-  }
-  if (first >= 0xf0 && first <= 0xf4) {
-    const bool is_outside = (first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f);
-    return is_tail(at + 1) && is_tail(at + 2) && is_tail(at + 3) && !is_outside ? 4 : 0;
-  }
-  return 0;
-}
-
 /// OK when `text` is UTF-8 without control characters (YAML allows tab and line ends only).
 Status CheckText(const std::string& name, std::string_view text) {
   // The line is not shown below such an error: a terminal could not show it.
   const auto unreadable = std::make_shared<const SourceText>(SourceText{name, {}});
   for (size_t at = 0; at < text.size();) {
     const auto byte = static_cast<unsigned char>(text[at]);
-    const size_t length = SequenceLength(text, at);
+    const size_t length = Utf8SequenceLength(text, at);
     if (length == 0) {
       const bool is_utf16 = text.starts_with("\xff\xfe") || text.starts_with("\xfe\xff");
       return FailAt(
@@ -144,13 +120,15 @@ class TreeBuilder final : public YAML::EventHandler {
                 const std::string& value) override {
     // yaml-cpp says "?" of a plain scalar and "!" of a quoted one.
     CheckTag(mark, tag, {"str", "int", "float", "bool", "null"});
+    if (!IsUtf8(value)) {  // yaml-cpp 0.7 turns the escapes \N and \_ into single bytes
+      Refuse(mark, "an escape that gives no UTF-8 text", "write \\u0085 or \\u00a0");
+    }
     const Size size = {.values = 1, .bytes = value.size()};
     CheckTotal(mark, size);
     Node node;
     node.kind = Node::Kind::kScalar;
-    // Text of several lines is text, never a number, however it was written.
-    node.is_quoted = tag == "!" || tag == "tag:yaml.org,2002:str" ||
-                     value.find_first_of("\r\n") != std::string::npos;
+    // What could not be written back plain (several lines, a lone dash) is text, never a number.
+    node.is_quoted = tag == "!" || tag == "tag:yaml.org,2002:str" || !IsPlainYaml(value);
     node.scalar = value;
     node.where = Place(mark, TokenLength(mark, value));
     Add(std::move(node), anchor, size);

@@ -7,70 +7,13 @@
 #include <fmt/format.h>
 
 #include "base/document.h"
+#include "base/yaml_scalar.h"
 
 namespace ridgeline {
 namespace {
 
-bool IsBlank(char c) { return c == ' ' || c == '\t'; }
-bool IsControl(char c) {
-  const auto byte = static_cast<unsigned char>(c);
-  return (byte < 0x20 && c != '\t') || byte == 0x7f;
-}
-
-/// True when `text`, written without quotes in block context, reads back as this very scalar.
-bool IsPlain(std::string_view text) {
-  if (text.empty() || text == "~" || text == "null" || text == "Null" || text == "NULL" ||
-      IsBlank(text.front()) || IsBlank(text.back()) ||
-      std::any_of(text.begin(), text.end(), IsControl)) {
-    return false;
-  }
-  constexpr std::string_view kIndicators = ",[]{}#&*!|>'\"%@`";
-  if (kIndicators.find(text.front()) != std::string_view::npos) {
-    return false;
-  }
-  const bool is_lone = text.size() == 1 || IsBlank(text[1]);
-  if ((text.front() == '-' || text.front() == '?' || text.front() == ':') && is_lone) {
-    return false;
-  }
-  for (size_t i = 1; i < text.size(); ++i) {
-    // A colon before a blank ends a key, a # after a blank begins a comment.
-    if ((IsBlank(text[i]) && text[i - 1] == ':') || (text[i] == '#' && IsBlank(text[i - 1]))) {
-      return false;
-    }
-  }
-  return text.back() != ':';
-}
-
-/// At the start of a line or a file these are marks: of a document's ends, of the byte order.
-bool IsDocumentMarker(std::string_view text) {
-  return text.starts_with("---") || text.starts_with("...") || text.starts_with("\xef\xbb\xbf");
-}
-
-std::string Quote(std::string_view text) {
-  std::string quoted = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      quoted += '\\';
-      quoted += c;
-    } else if (c == '\n') {
-      quoted += "\\n";
-    } else if (c == '\t') {
-      quoted += "\\t";
-    } else if (IsControl(c)) {
-      quoted += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
-    } else {
-      quoted += c;
-    }
-  }
-  return quoted + "\"";
-}
-
-std::string WriteKey(std::string_view key) {
-  return IsPlain(key) && key != "<<" && !IsDocumentMarker(key) ? std::string(key) : Quote(key);
-}
-
 std::string WriteScalar(const Node& node) {
-  return !node.is_quoted && IsPlain(node.scalar) ? node.scalar : Quote(node.scalar);
+  return !node.is_quoted && IsPlainYaml(node.scalar) ? node.scalar : QuoteYaml(node.scalar);
 }
 
 /// A short list of words and numbers reads best on one line.
@@ -81,7 +24,7 @@ std::optional<std::string> WriteInline(const Node& node) {
     const bool is_simple =
         item.is_scalar() &&
         (item.is_quoted ||
-         (IsPlain(item.scalar) && item.scalar.find_first_of(",?[]{}:#") == std::string::npos));
+         (IsPlainYaml(item.scalar) && item.scalar.find_first_of(",?[]{}:#") == std::string::npos));
     if (!is_simple || text.size() > kWidest) {
       return std::nullopt;
     }
@@ -131,7 +74,7 @@ void Write(const Node& node, size_t indent, bool is_item, std::string& out) {
       for (const Node::Entry& entry : node.entries) {
         begin_line(is_first);
         is_first = false;
-        out += WriteKey(entry.key) + ":";
+        out += WriteYamlKey(entry.key) + ":";
         Write(entry.value, indent + 2, false, out);
       }
       return;
@@ -337,7 +280,7 @@ std::string WriteYaml(const Node& node) {
   // Written as the item of a list that is then taken away: the same rules hold for a root.
   std::string out;
   Write(node, 0, true, out);
-  const bool needs_blank = node.is_scalar() && IsDocumentMarker(node.scalar);
+  const bool needs_blank = node.is_scalar() && IsYamlMarker(node.scalar);
   return (needs_blank ? out : out.substr(1)) + "\n";
 }
 

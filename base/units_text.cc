@@ -15,183 +15,10 @@
 #include <fmt/format.h>
 
 #include "base/nearest_name.h"
+#include "base/unit_table.h"
 
 namespace ridgeline {
 namespace {
-
-/// A unit as numerator / denominator base units. Two numbers, because 20 / 1e6 is the double
-/// nearest to 20 us and 20 * 1e-6 is not.
-struct Unit {
-  std::string name;
-  double numerator = 1.0;
-  double denominator = 1.0;
-};
-
-struct Prefix {
-  std::string_view name;
-  double factor;
-};
-constexpr std::array<Prefix, 7> kDecimal = {
-    {{"", 1.0}, {"k", 1e3}, {"M", 1e6}, {"G", 1e9}, {"T", 1e12}, {"P", 1e15}, {"E", 1e18}}};
-constexpr std::array<Prefix, 5> kBinary = {
-    {{"Ki", 0x1p10}, {"Mi", 0x1p20}, {"Gi", 0x1p30}, {"Ti", 0x1p40}, {"Pi", 0x1p50}}};
-
-/// What a dimension is called and how it is spelled. `likely` are the two spellings that a bare
-/// number most likely meant.
-struct Dimension {
-  std::string_view name;     // "bandwidth"
-  std::string_view example;  // "a bandwidth, such as 400 Gb/s"
-  std::string_view base_unit;
-  std::vector<Unit> units;
-  std::array<std::string_view, 2> likely;
-};
-
-std::vector<Unit> TimeUnits() {
-  return {{"ns", 1, 1e9}, {"us", 1, 1e6}, {"ms", 1, 1e3}, {"s", 1, 1},
-          {"min", 60, 1}, {"h", 3600, 1}, {"d", 86400, 1}};
-}
-
-std::vector<Unit> Prefixed(std::string_view unit) {
-  std::vector<Unit> units;
-  for (const Prefix& prefix : kDecimal) {
-    units.push_back({fmt::format("{}{}", prefix.name, unit), prefix.factor, 1});
-  }
-  return units;
-}
-
-std::vector<Unit> SizeUnits() {
-  std::vector<Unit> units;
-  const auto add = [&units](const Prefix& prefix) {
-    units.push_back({fmt::format("{}B", prefix.name), prefix.factor, 1});
-    units.push_back({fmt::format("{}b", prefix.name), prefix.factor, 8});
-  };
-  std::for_each(kDecimal.begin(), kDecimal.end(), add);
-  std::for_each(kBinary.begin(), kBinary.end(), add);
-  return units;
-}
-
-std::vector<Unit> BandwidthUnits() {
-  std::vector<Unit> units;
-  for (const Unit& time : TimeUnits()) {
-    for (const Unit& size : SizeUnits()) {
-      units.push_back({fmt::format("{}/{}", size.name, time.name),
-                       size.numerator * time.denominator, size.denominator * time.numerator});
-    }
-  }
-  for (const Prefix& prefix : kDecimal) {
-    if (prefix.factor <= 1e12) {
-      units.push_back({fmt::format("{}bps", prefix.name), prefix.factor, 8});
-    }
-  }
-  return units;
-}
-
-std::vector<Unit> FlopRateUnits() {
-  std::vector<Unit> units = Prefixed("FLOP/s");
-  for (Unit& unit : Prefixed("FLOPS")) {
-    units.push_back(std::move(unit));
-  }
-  return units;
-}
-
-std::vector<Unit> EnergyUnits() {
-  return {{"J", 1, 1}, {"kJ", 1e3, 1}, {"MJ", 1e6, 1}, {"Wh", 3600, 1}, {"kWh", 3.6e6, 1}};
-}
-
-template <class Q>
-struct Of;  // Of<Q>::Get() is the Dimension of Q
-template <>
-struct Of<Seconds> {
-  static const Dimension& Get() {
-    static const Dimension dimension = {
-        "time", "a time, such as 20 us", "s", TimeUnits(), {"ms", "s"}};
-    return dimension;
-  }
-};
-template <>
-struct Of<Bytes> {
-  static const Dimension& Get() {
-    static const Dimension dimension = {
-        "size", "a size, such as 80 GB", "B", SizeUnits(), {"GB", "GiB"}};
-    return dimension;
-  }
-};
-template <>
-struct Of<BytesPerSecond> {
-  static const Dimension& Get() {
-    static const Dimension dimension = {
-        "bandwidth", "a bandwidth, such as 400 Gb/s", "B/s", BandwidthUnits(), {"Gb/s", "GB/s"}};
-    return dimension;
-  }
-};
-template <>
-struct Of<Flops> {
-  static const Dimension& Get() {
-    static const Dimension dimension = {"amount of work",
-                                        "an amount of work, such as 3.5 TFLOP",
-                                        "FLOP",
-                                        Prefixed("FLOP"),
-                                        {"TFLOP", "GFLOP"}};
-    return dimension;
-  }
-};
-template <>
-struct Of<FlopsPerSecond> {
-  static const Dimension& Get() {
-    static const Dimension dimension = {"compute rate",
-                                        "a compute rate, such as 989 TFLOP/s",
-                                        "FLOP/s",
-                                        FlopRateUnits(),
-                                        {"TFLOP/s", "GFLOP/s"}};
-    return dimension;
-  }
-};
-template <>
-struct Of<FlopsPerByte> {
-  static const Dimension& Get() {
-    static const Dimension dimension = {"intensity",
-                                        "an intensity, such as 295 FLOP/B",
-                                        "FLOP/B",
-                                        {{"FLOP/B", 1, 1}, {"kFLOP/B", 1e3, 1}},
-                                        {"FLOP/B", "kFLOP/B"}};
-    return dimension;
-  }
-};
-template <>
-struct Of<Watts> {
-  static const Dimension& Get() {
-    static const Dimension dimension = {"power",
-                                        "a power, such as 700 W",
-                                        "W",
-                                        {{"W", 1, 1}, {"kW", 1e3, 1}, {"MW", 1e6, 1}},
-                                        {"W", "kW"}};
-    return dimension;
-  }
-};
-template <>
-struct Of<Joules> {
-  static const Dimension& Get() {
-    static const Dimension dimension = {
-        "energy", "an energy, such as 3 kWh", "J", EnergyUnits(), {"J", "kWh"}};
-    return dimension;
-  }
-};
-template <>
-struct Of<Hertz> {
-  static const Dimension& Get() {
-    static const Dimension dimension = {"frequency",
-                                        "a frequency or a rate, such as 1.98 GHz or 4 req/s",
-                                        "Hz",
-                                        {{"Hz", 1, 1},
-                                         {"kHz", 1e3, 1},
-                                         {"MHz", 1e6, 1},
-                                         {"GHz", 1e9, 1},
-                                         {"req/s", 1, 1},
-                                         {"1/s", 1, 1}},
-                                        {"MHz", "req/s"}};
-    return dimension;
-  }
-};
 
 const Unit* FindUnit(const Dimension& dimension, std::string_view name) {
   for (const Unit& unit : dimension.units) {
@@ -349,9 +176,9 @@ std::string NearUnits(const Dimension& dimension, std::string_view unit) {
 /// The name of another dimension that has this unit, for "is a size, not a time".
 std::optional<std::string_view> OwnerOf(std::string_view unit) {
   for (const Dimension* dimension :
-       {&Of<Seconds>::Get(), &Of<Bytes>::Get(), &Of<BytesPerSecond>::Get(), &Of<Flops>::Get(),
-        &Of<FlopsPerSecond>::Get(), &Of<FlopsPerByte>::Get(), &Of<Watts>::Get(), &Of<Joules>::Get(),
-        &Of<Hertz>::Get()}) {
+       {&DimensionOf<Seconds>(), &DimensionOf<Bytes>(), &DimensionOf<BytesPerSecond>(),
+        &DimensionOf<Flops>(), &DimensionOf<FlopsPerSecond>(), &DimensionOf<FlopsPerByte>(),
+        &DimensionOf<Watts>(), &DimensionOf<Joules>(), &DimensionOf<Hertz>()}) {
     if (FindUnit(*dimension, unit) != nullptr) {
       return dimension->example;
     }
@@ -434,20 +261,20 @@ std::string FormatScaled(double value, int digits, std::span<const Unit> scales)
 
 template <class Q>
 Result<Q> ParseQuantity(std::string_view text) {
-  ASSIGN_OR_RETURN(const double value, ParseIn(Of<Q>::Get(), text));
+  ASSIGN_OR_RETURN(const double value, ParseIn(DimensionOf<Q>(), text));
   return Q::FromBase(value);
 }
 template <class Q>
 std::string_view BaseUnitName() {
-  return Of<Q>::Get().base_unit;
+  return DimensionOf<Q>().base_unit;
 }
 template <class Q>
 std::string_view QuantityName() {
-  return Of<Q>::Get().name;
+  return DimensionOf<Q>().name;
 }
 template <class Q>
 std::string_view QuantityExample() {
-  return Of<Q>::Get().example;
+  return DimensionOf<Q>().example;
 }
 template <class Q>
 std::string FormatExact(Q value) {
@@ -572,10 +399,10 @@ std::string Format(Seconds value, int digits) {
   return FormatScaled(value.base(), digits, scales);
 }
 std::string Format(Bytes value, int digits) {
-  return FormatScaled(value.base(), digits, Prefixed("B"));
+  return FormatScaled(value.base(), digits, PrefixedUnits("B"));
 }
 std::string Format(Flops value, int digits) {
-  return FormatScaled(value.base(), digits, Prefixed("FLOP"));
+  return FormatScaled(value.base(), digits, PrefixedUnits("FLOP"));
 }
 std::string Format(Joules value, int digits) {
   const std::array<Unit, 3> scales = {{{"J", 1, 1}, {"kJ", 1e3, 1}, {"kWh", 3.6e6, 1}}};
@@ -591,10 +418,10 @@ std::string Format(Hertz value, int digits) {
   return FormatScaled(value.base(), digits, scales);
 }
 std::string Format(BytesPerSecond value, int digits) {
-  return FormatScaled(value.base(), digits, Prefixed("B/s"));
+  return FormatScaled(value.base(), digits, PrefixedUnits("B/s"));
 }
 std::string Format(FlopsPerSecond value, int digits) {
-  return FormatScaled(value.base(), digits, Prefixed("FLOP/s"));
+  return FormatScaled(value.base(), digits, PrefixedUnits("FLOP/s"));
 }
 std::string Format(FlopsPerByte value, int digits) {
   const std::array<Unit, 1> scales = {{{"FLOP/B", 1, 1}}};

@@ -136,6 +136,12 @@ TEST(ParseDocumentTest, LimitsHold) {
   EXPECT_THAT(Refusal(std::string(300, 'k') + ": 1"), HasSubstr("key longer than 255 bytes"));
 }
 
+// yaml-cpp 0.7 makes the single byte 0x85 of \N: found by fuzzing.
+TEST(ParseDocumentTest, EscapesGiveUtf8OrAreRefused) {
+  EXPECT_EQ(Parse("a: \"\\u0085\"").Find("a")->scalar, "\xc2\x85");
+  EXPECT_THAT(Refusal("a: \"\\N\""), HasSubstr("an escape that gives no UTF-8 text"));
+}
+
 class ReadDocumentTest : public ::testing::Test {
  protected:
   void SetUp() override { std::filesystem::create_directories(folder_); }
@@ -194,7 +200,7 @@ TEST(SetPathTest, AKeyBelowANameKeepsTheNameAsBase) {
 
 TEST(SetPathTest, BadPathsAndValuesNameTheOverride) {
   Node root = Parse("a: [1]\n");
-  for (const char* path : {"", "a[7]", "a[", "a[x]", "[0]", "a..b", "a.b", ".a", "a\"b", "a[0]b"}) {
+  for (const char* path : {"", "a[7]", "a[", "a[x]", "[0]", "a..b", "a.b", ".a", "a[0]b"}) {
     const Status status = SetPath(root, path, "1", "--set[2]");
     ASSERT_FALSE(status) << path;
     EXPECT_THAT(RenderError(status.error()), StartsWith("--set[2]: error: ")) << path;
