@@ -5,9 +5,10 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 build=${1:-$root/build/fuzz}
 seconds=${SECONDS_EACH:-60}
+mkdir -p "$build"
 cmake -G Ninja -S "$root" -B "$build" -DRIDGELINE_FUZZ=ON -DRIDGELINE_CUDA=OFF -DRIDGELINE_BENCHMARKS=OFF \
-  -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_CXX_COMPILER="${CXX:-clang++-19}" > "$build.log" 2>&1 ||
-  { mkdir -p "$(dirname "$build")"; cat "$build.log"; exit 1; }
+  -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_CXX_COMPILER="${CXX:-clang++-19}" > "$build/configure.log" 2>&1 ||
+  { cat "$build/configure.log"; exit 1; }
 cmake --build "$build" --target fuzzers
 for source in "$here"/*_fuzz.cc; do
   name=$(basename "$source" .cc)
