@@ -4,8 +4,8 @@
 
 #include "base/diagnostic.h"
 #include "hardware/cluster.h"
+#include "planner/validation/field_map.h"
 #include "planner/validation/suite.h"
-#include "planner/validation/validate.h"
 #include "service/cli/catalog_kinds.h"
 #include "service/cli/commands.h"
 #include "service/cli/exit_code.h"
@@ -61,6 +61,10 @@ Result<std::string> CheckScenario(Node document, const Session& session) {
 }
 
 Result<std::string> CheckSuite(const Node& document) {
+  if (validation::IsFieldMap(document)) {
+    ASSIGN_OR_RETURN(const validation::FieldMap map, validation::ReadFieldMap(document));
+    return fmt::format("{}, {} claims", map.name, map.cases.size());
+  }
   ASSIGN_OR_RETURN(const validation::Suite suite, validation::ReadYamlSuite(document));
   return fmt::format("{}, {} cases", suite.name, suite.cases.size());
 }

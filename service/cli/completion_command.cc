@@ -47,14 +47,17 @@ _ridgeline() {{
     COMPREPLY=($(compgen -W "$kinds" -- "$word"))
   elif [[ ${{COMP_WORDS[1]}} == describe ]]; then
     COMPREPLY=($(compgen -W "$(ridgeline list "${{COMP_WORDS[2]}}" -o csv 2>/dev/null | tail -n +2 | cut -d, -f1)" -- "$word"))
-  elif [[ ${{COMP_WORDS[1]}} == completion ]];
-  then COMPREPLY = ($(compgen - W "bash zsh fish" --"$word")) elif [[${{COMP_WORDS[1]}} == help]];
-  then COMPREPLY = ($(compgen - W "{0}" --"$word")) else COMPREPLY = ($(compgen - f-- "$word"))
-      [[${{COMP_WORDS[1]}} == simulate || ${{COMP_WORDS[1]}} == check]]&& COMPREPLY +=
-      ($(compgen - W
-         "$(ridgeline list scenarios -o csv 2>/dev/null | tail -n +2 | cut -d, -f1)" --"$word")) fi
-}
-}
+  elif [[ ${{COMP_WORDS[1]}} == completion ]]; then
+    COMPREPLY=($(compgen -W "bash zsh fish" -- "$word"))
+  elif [[ ${{COMP_WORDS[1]}} == help ]]; then
+    COMPREPLY=($(compgen -W "{0}" -- "$word"))
+  else
+    COMPREPLY=($(compgen -f -- "$word"))
+    if [[ ${{COMP_WORDS[1]}} == simulate || ${{COMP_WORDS[1]}} == check ]]; then
+      COMPREPLY+=($(compgen -W "$(ridgeline list scenarios -o csv 2>/dev/null | tail -n +2 | cut -d, -f1)" -- "$word"))
+    fi
+  fi
+}}
 complete -o filenames -F _ridgeline ridgeline
 )sh",
       BuiltCommands(), BuiltFlags());

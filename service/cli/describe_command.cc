@@ -97,7 +97,7 @@ Result<std::filesystem::path> FindModel(const hardware::Catalog& catalog, const 
   return found;
 }
 
-Result<int> DescribeModel(Session& session, const std::filesystem::path& path) {
+Result<int> DescribeModelFile(Session& session, const std::filesystem::path& path) {
   ASSIGN_OR_RETURN(const workloads::Model model,
                    workloads::ReadModelFile(path, path.stem().string()));
   const ModelDescription description = DescribeModel(model);
@@ -121,7 +121,7 @@ Result<int> Describe(Session& session) {
   const std::string& name = session.line.arguments[1];
   if (kind->kind == Kind::kModel) {
     ASSIGN_OR_RETURN(const std::filesystem::path path, FindModel(session.catalog, name));
-    return DescribeModel(session, path);
+    return DescribeModelFile(session, path);
   }
   ASSIGN_OR_RETURN(const std::filesystem::path path,
                    session.catalog.FindOrPath(kind->folder, name));

@@ -116,7 +116,8 @@ int RunCommand(CommandLine line, const Interrupt& interrupt) {
                   .catalog = hardware::Catalog({}),
                   .stop = Stop(interrupt.token(), deadline),
                   .progress = &*bar,
-                  .has_color = has_color};
+                  .has_color = has_color,
+                  .out = {}};
   session.catalog = hardware::Catalog(DataRoots(session.line.configs));
   const Result<int> result = Dispatch(session);
   bar.reset();

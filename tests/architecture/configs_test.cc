@@ -1,0 +1,108 @@
+/// Every file under configs/ is read by the reader of its folder, which refuses unknown keys: so
+/// every key that is written there means something to the program.
+#include <gtest/gtest.h>
+
+#include "base/config_reader.h"
+#include "base/diagnostic.h"
+#include "hardware/catalog.h"
+#include "planner/validation/field_map.h"
+#include "planner/validation/source_mapping.h"
+#include "planner/validation/suite.h"
+#include "sim/scenario.h"
+#include "tests/architecture/source_tree.h"
+#include "workloads/framework.h"
+#include "workloads/model_catalog.h"
+
+namespace ridgeline::architecture {
+namespace {
+
+const hardware::Catalog kCatalog({kRoot / "configs"});
+
+std::vector<std::filesystem::path> ConfigsOf(const std::string& folder) {
+  std::vector<std::filesystem::path> files;
+  for (const std::filesystem::path& file : FilesUnder("configs/" + folder)) {
+    const std::string extension = file.extension().string();
+    if (extension == ".yaml" || extension == ".yml" || extension == ".json") {
+      files.push_back(kRoot / file);
+    }
+  }
+  EXPECT_FALSE(files.empty()) << folder;
+  return files;
+}
+
+template <class T>
+void ExpectReads(const std::filesystem::path& file, const Result<T>& result) {
+  EXPECT_TRUE(result.has_value()) << file << "\n" << RenderError(result.error());
+}
+
+template <class T>
+void ExpectAllDecode(const std::string& folder) {
+  for (const std::filesystem::path& file : ConfigsOf(folder)) {
+    ExpectReads(file,
+                ReadDocument(file).and_then([](const Node& node) { return Decode<T>(node); }));
+  }
+}
+
+TEST(ConfigsTest, GpusDecode) { ExpectAllDecode<hardware::Gpu>("gpus"); }
+TEST(ConfigsTest, NodesDecode) { ExpectAllDecode<hardware::Node>("nodes"); }
+TEST(ConfigsTest, FabricsDecode) { ExpectAllDecode<hardware::Fabric>("fabrics"); }
+TEST(ConfigsTest, FrameworksDecode) { ExpectAllDecode<workloads::Framework>("frameworks"); }
+
+TEST(ConfigsTest, ClustersResolve) {
+  ExpectAllDecode<hardware::ClusterDescription>("clusters");
+  for (const std::filesystem::path& file : ConfigsOf("clusters")) {
+    Reference<hardware::ClusterDescription> reference;
+    reference.name = file.stem().string();
+    ExpectReads(file, kCatalog.ResolveCluster(reference));
+  }
+}
+
+TEST(ConfigsTest, ModelsRead) {
+  for (const std::filesystem::path& file : ConfigsOf("models")) {
+    if (file.filename() == "aliases.yaml") {
+      ExpectReads(file, workloads::ReadAliases(file));
+    } else if (file.parent_path().filename() == "models") {
+      ExpectReads(file, workloads::ReadModelFile(file, file.stem().string()));
+    }
+  }
+}
+
+TEST(ConfigsTest, ScenariosResolve) {
+  for (const std::filesystem::path& file : ConfigsOf("scenarios")) {
+    ExpectReads(file, sim::ReadScenarioFiles({file.string()}, {}).and_then([](const Node& node) {
+      return sim::ResolveScenario(node, kCatalog);
+    }));
+  }
+}
+
+TEST(ConfigsTest, SuitesAndMappingsRead) {
+  ExpectReads("sources", validation::SourceMappings::Read(kRoot / "configs/validation/sources"));
+  for (const std::filesystem::path& file : ConfigsOf("validation")) {
+    if (file.parent_path().filename() != "validation") {
+      continue;
+    }
+    const Result<Node> document = ReadDocument(file);
+    ASSERT_TRUE(document.has_value()) << RenderError(document.error());
+    if (validation::IsFieldMap(*document)) {
+      ExpectReads(file, validation::ReadFieldMap(*document));
+    } else {
+      ExpectReads(file, validation::ReadYamlSuite(*document));
+    }
+  }
+}
+
+// A folder that no test above reads would hold keys that nobody reads.
+TEST(ConfigsTest, EveryFolderHasAReader) {
+  const std::vector<std::string> known = {"clusters",  "fabrics", "frameworks",
+                                          "gpus",      "models",  "nodes",
+                                          "scenarios", "schemas", "validation"};
+  for (const auto& entry : std::filesystem::directory_iterator(kRoot / "configs")) {
+    if (entry.is_directory()) {
+      const std::string name = entry.path().filename().string();
+      EXPECT_NE(std::find(known.begin(), known.end(), name), known.end()) << name;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace ridgeline::architecture
