@@ -19,8 +19,8 @@ struct Parallelism {
   int64_t vpp = 1;  // virtual stages a pipeline rank holds
   int64_t cp = 1;
   int64_t ep = 1;  // experts spread over ranks that are data-parallel for everything else
-  std::optional<int64_t> dp;              // what is left; may be stated, and is then checked
-  std::optional<bool> sequence_parallel;  // default: tp > 1
+  std::optional<int64_t> dp = std::nullopt;  // what is left; may be stated, and is then checked
+  std::optional<bool> sequence_parallel = std::nullopt;  // default: tp > 1
   friend bool operator==(const Parallelism&, const Parallelism&) = default;
 };
 const Schema<Parallelism>& SchemaOf(Tag<Parallelism>);
