@@ -2,7 +2,7 @@
 add_library(ridgeline_options INTERFACE)
 target_include_directories(ridgeline_options INTERFACE ${CMAKE_SOURCE_DIR})
 # g++ 12 reports -Wrestrict inside its own std::string for plain concatenation (GCC bug 105651).
-target_compile_options(ridgeline_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wno-restrict
+target_compile_options(ridgeline_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wno-restrict -Wno-maybe-uninitialized
   $<$<BOOL:${RIDGELINE_WERROR}>:-Werror>)
 
 function(ridgeline_box name)
