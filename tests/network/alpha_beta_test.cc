@@ -90,12 +90,14 @@ TEST(AlphaBetaTest, ABridgeJoinsTwoAndMoreGoOverPcie) {
 
 TEST(AlphaBetaTest, AGroupOverNodesOnOneNodeIsABug) {
   const AlphaBetaCollectives collectives(Resolve("{nodes: dgx-h100}"));
-  EXPECT_THROW(collectives.CostOf({.bytes = Gigabytes(1), .group = {.ranks = 2}}), InternalError);
+  EXPECT_THROW(
+      collectives.CostOf({.bytes = Gigabytes(1), .group = {.ranks = 2, .ranks_per_node = 1}}),
+      InternalError);
 }
 
 TEST(AlphaBetaTest, OneRankOrNoBytesTakeNoTime) {
   const AlphaBetaCollectives collectives(Resolve("{nodes: dgx-h100}"));
-  EXPECT_EQ(collectives.CostOf({.bytes = Gigabytes(1)}).high, Seconds{});
+  EXPECT_EQ(collectives.CostOf({.bytes = Gigabytes(1), .group = {}}).high, Seconds{});
   EXPECT_EQ(collectives.CostOf({.bytes = {}, .group = {.ranks = 8, .ranks_per_node = 8}}).high,
             Seconds{});
 }
