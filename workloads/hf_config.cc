@@ -66,11 +66,14 @@ double BoundOnLayer(const Model& model, const Layer& layer) {
   const double attention =
       4.0 *
       (real(model.hidden) + real(mixer.q_lora_rank) + real(mixer.kv_lora_rank) +
-       real(mixer.o_lora_rank) + real(mixer.conv_kernel) + real(mixer.state_size)) *
+       real(mixer.o_lora_rank) + real(mixer.conv_kernel) + real(mixer.state_size) +
+       real(mixer.v_head_dim)) *
       (real(mixer.heads) + real(mixer.kv_heads) + 1.0) * (head + 1.0);
   const double width = real(feed_forward.intermediate) + real(feed_forward.latent) + 1.0;
   const double experts = 4.0 * (real(feed_forward.experts) + 1.0) * real(model.hidden) * width;
-  return attention + experts + 4.0 * real(model.hidden) * real(feed_forward.shared_intermediate) +
+  const double grouped_output = real(mixer.o_groups) * real(mixer.o_lora_rank) * real(model.hidden);
+  return attention + grouped_output + experts +
+         4.0 * real(model.hidden) * real(feed_forward.shared_intermediate) +
          real(mixer.extra_parameters) + real(layer.extra_parameters);
 }
 
