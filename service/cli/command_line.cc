@@ -140,6 +140,8 @@ Result<CommandLine> ParseCommandLine(const std::vector<std::string>& arguments) 
   CommandLine line;
   line.command = command->name;
   line.arguments = std::move(words.arguments);
+  // A bare --help has no command of its own: the overview.
+  const bool is_overview = line.arguments.empty() && command->name == "help";
   if (!line.arguments.empty() && line.arguments.front() == command->name) {
     line.arguments.erase(line.arguments.begin());
   }
@@ -155,7 +157,7 @@ Result<CommandLine> ParseCommandLine(const std::vector<std::string>& arguments) 
   line.is_quiet = words.counts.at("--quiet") > 0;
   line.verbosity = words.counts.at("--verbose");
   line.is_dry_run = words.counts.at("--dry-run") > 0;
-  line.wants_help = words.counts.at("--help") > 0;
+  line.wants_help = words.counts.at("--help") > 0 && !is_overview;
   RETURN_IF_ERROR(FillNumbers(words, line));
   RETURN_IF_ERROR(FillChoices(words, line));
   if (!line.wants_help) {

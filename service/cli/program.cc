@@ -33,7 +33,7 @@ bool HasColor(ColorMode mode) {
 
 Result<int> Dispatch(Session& session) {
   const std::string& name = session.line.command;
-  if (session.line.wants_help && name != "help") {
+  if (session.line.wants_help) {
     session.out = CommandHelp(*FindCommand(name));
     return kExitDone;
   }

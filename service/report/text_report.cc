@@ -30,6 +30,9 @@ std::string Breakdown(std::string_view heading, const std::vector<sim::Share>& s
   constexpr int kBarWidth = 28;
   std::string text = fmt::format("\n{}\n", heading);
   for (size_t i = 0; i < shares.size(); ++i) {
+    if (shares[i].value == 0) {
+      continue;  // json lists it; a reader need not
+    }
     const double of_largest = largest > 0 ? shares[i].value / largest : 0;
     text += fmt::format("  {}  {}  {}  {:5.1f} %\n", Pad(shares[i].title, title_width),
                         Pad(Bar(of_largest, kBarWidth), kBarWidth),
