@@ -66,8 +66,8 @@ class Scanner {
     if (AtEnd() || (text()[position_] != '\n' && text()[position_] != '\r')) {
       return false;
     }
-    const bool is_pair = text()[position_] == '\r' && position_ + 1 < text().size() &&
-                         text()[position_ + 1] == '\n';
+    const bool is_pair =
+        text()[position_] == '\r' && position_ + 1 < text().size() && text()[position_ + 1] == '\n';
     position_ += is_pair ? 2 : 1;
     ++line_;
     line_begin_ = position_;
@@ -194,8 +194,8 @@ Result<CsvTable> ReadCsv(const std::filesystem::path& path) {
   }
   const auto size = std::filesystem::file_size(path, error);
   if (!error && size > kMaxCsvBytes) {
-    return InvalidArgument(fmt::format("the CSV file is larger than {} MiB: {}",
-                                       kMaxCsvBytes >> 20, path.string()));
+    return InvalidArgument(
+        fmt::format("the CSV file is larger than {} MiB: {}", kMaxCsvBytes >> 20, path.string()));
   }
   std::ostringstream text;
   text << file.rdbuf();

@@ -1,10 +1,10 @@
 /// Comma-separated values as RFC 4180 writes them: fields may be quoted, quotes inside are doubled,
 /// a quoted field may hold commas and line breaks. Every field knows its line and column.
 ///
-/// Errors, all with file:line:column: a quote that never closes, text after a closing quote, a quote
-/// in the middle of a bare field, a row with another number of fields than the header, a duplicate
-/// or empty column name, no header. A byte order mark and empty lines are skipped; CRLF is a line
-/// break.
+/// Errors, all with file:line:column: a quote that never closes, text after a closing quote, a
+/// quote in the middle of a bare field, a row with another number of fields than the header, a
+/// duplicate or empty column name, no header. A byte order mark and empty lines are skipped; CRLF
+/// is a line break.
 #pragma once
 
 #include <filesystem>

@@ -69,8 +69,7 @@ Result<FlopsPerByte> RidgePoint(const Reference<hardware::Gpu>& reference, DType
 
 Result<double> GpuRidgePoint(const Node& with, const hardware::Catalog& catalog) {
   ASSIGN_OR_RETURN(const GpuParameters parameters, Decode<GpuParameters>(with));
-  ASSIGN_OR_RETURN(const FlopsPerByte ridge,
-                   RidgePoint(parameters.gpu, parameters.dtype, catalog));
+  ASSIGN_OR_RETURN(const FlopsPerByte ridge, RidgePoint(parameters.gpu, parameters.dtype, catalog));
   return ridge.base();
 }
 
@@ -165,8 +164,7 @@ Result<double> OperationIntensity(const Node& with, const hardware::Catalog&) {
 /// Above 1 the operation is bound by arithmetic, below by memory.
 Result<double> OperationIntensityOverRidge(const Node& with, const hardware::Catalog& catalog) {
   ASSIGN_OR_RETURN(const OperationParameters parameters, Decode<OperationParameters>(with));
-  ASSIGN_OR_RETURN(const FlopsPerByte ridge,
-                   RidgePoint(parameters.gpu, parameters.dtype, catalog));
+  ASSIGN_OR_RETURN(const FlopsPerByte ridge, RidgePoint(parameters.gpu, parameters.dtype, catalog));
   return Intensity(parameters) / ridge;
 }
 
@@ -236,14 +234,13 @@ struct CollectiveParameters {
 const Schema<CollectiveParameters>& SchemaOf(Tag<CollectiveParameters>) {
   static const Schema<CollectiveParameters> schema =
       Schema<CollectiveParameters>("a collective on a ring")
-          .Required("kind", &CollectiveParameters::kind,
-                    "all_reduce, all_gather or reduce_scatter")
+          .Required("kind", &CollectiveParameters::kind, "all_reduce, all_gather or reduce_scatter")
           .Required("ranks", &CollectiveParameters::ranks, "of the ring", {.at_least = 1});
   return schema;
 }
 
-/// Bytes that a rank of a ring sends for each byte of the full buffer: the time on links of one byte
-/// a second without latency.
+/// Bytes that a rank of a ring sends for each byte of the full buffer: the time on links of one
+/// byte a second without latency.
 Result<double> RingWireFactor(const Node& with, const hardware::Catalog&) {
   ASSIGN_OR_RETURN(const CollectiveParameters p, Decode<CollectiveParameters>(with));
   const network::GroupShape shape =

@@ -1,5 +1,5 @@
-/// The field's own numbers as a suite: what textbooks and blog posts state (a GPU's ridge point, the
-/// bubble of a pipeline, the bytes of a KV cache), evaluated by the program's own functions and
+/// The field's own numbers as a suite: what textbooks and blog posts state (a GPU's ridge point,
+/// the bubble of a pipeline, the bytes of a KV cache), evaluated by the program's own functions and
 /// compared. Each case names a quantity of field_quantity.h and its parameters; nothing is computed
 /// here. Where a popular figure is wrong, the case holds the right one as `expected`, the popular
 /// one as `popular` and why as `correction`.
@@ -52,8 +52,8 @@ bool IsFieldMap(const Node& document);
 /// without the quantity's unit, a popular figure without its correction or the other way round.
 Result<FieldMap> ReadFieldMap(const Node& document);
 
-/// Every claim becomes a case of the outcome: `measured` is what the claim expects, `predicted` what
-/// the program computes. A quantity that cannot be evaluated is listed with the reason.
+/// Every claim becomes a case of the outcome: `measured` is what the claim expects, `predicted`
+/// what the program computes. A quantity that cannot be evaluated is listed with the reason.
 SuiteOutcome EvaluateFieldMap(const FieldMap& map, const hardware::Catalog& catalog);
 
 }  // namespace ridgeline::validation

@@ -24,13 +24,15 @@ namespace {
 enum class PassName { kForward, kBackward, kBoth };
 EnumTable<PassName> EnumNames(Tag<PassName>) {
   static constexpr std::array<std::pair<std::string_view, PassName>, 3> kNames = {
-      {{"forward", PassName::kForward}, {"backward", PassName::kBackward}, {"both", PassName::kBoth}}};
+      {{"forward", PassName::kForward},
+       {"backward", PassName::kBackward},
+       {"both", PassName::kBoth}}};
   return kNames;
 }
 
 struct LayerParameters {
   std::map<std::string, AnyValue> scenario;  // its blocks
-  std::map<std::string, AnyValue> set;  // laid over the scenario
+  std::map<std::string, AnyValue> set;       // laid over the scenario
   PassName pass = PassName::kBoth;
   std::string collective = "all_reduce";
   int64_t longer = 2;
@@ -176,9 +178,8 @@ Result<double> PipelineBubbleFraction(const Node& with, const hardware::Catalog&
 /// Micro-batches whose activations the first rank holds at once, in whole-rank units.
 Result<double> PipelineMicroBatchesInFlight(const Node& with, const hardware::Catalog&) {
   ASSIGN_OR_RETURN(const PipelineParameters p, Decode<PipelineParameters>(with));
-  ASSIGN_OR_RETURN(
-      const std::vector<workloads::Slot> order,
-      workloads::OrderOf(p.schedule, p.stages, p.virtual_stages, 0, p.micro_batches));
+  ASSIGN_OR_RETURN(const std::vector<workloads::Slot> order,
+                   workloads::OrderOf(p.schedule, p.stages, p.virtual_stages, 0, p.micro_batches));
   return static_cast<double>(workloads::PeakChunksInFlight(order)) /
          static_cast<double>(p.virtual_stages);
 }
@@ -251,7 +252,8 @@ constexpr std::array<FieldQuantity, 9> kQuantities = {{
      "activations that the first rank holds, in micro-batches", PipelineMicroBatchesInFlight},
     {"model_state.bytes_per_parameter", QuantityUnit::kBytes, "weights, gradients and optimizer",
      ModelStateBytes},
-    {"model_state.reduction", QuantityUnit::kNone, "without sharding over with", ModelStateReduction},
+    {"model_state.reduction", QuantityUnit::kNone, "without sharding over with",
+     ModelStateReduction},
     {"checkpointing.activations", QuantityUnit::kNone, "least layers held at once",
      CheckpointedActivations},
 }};

@@ -30,10 +30,12 @@ Terms Sc21Terms(const workloads::Model& model, int64_t sequence_length) {
 }
 
 Terms ModelTerms(const workloads::Model& model, int64_t sequence_length, AttentionCount count) {
-  // What does not grow with the sequence is the matrices; a sequence of no tokens has no attention.
-  const double matrices = workloads::TrainingFlopsPerToken(model, 0, true);
-  const double total = workloads::TrainingFlopsPerToken(model, sequence_length,
-                                                        count == AttentionCount::kCausal);
+  // Over the full square a token's FLOPs are a line in the sequence's length; two lengths that no
+  // window cuts give what does not grow: the matrices.
+  const double matrices = 2.0 * workloads::TrainingFlopsPerToken(model, 1, false) -
+                          workloads::TrainingFlopsPerToken(model, 2, false);
+  const double total =
+      workloads::TrainingFlopsPerToken(model, sequence_length, count == AttentionCount::kCausal);
   const double head =
       6.0 * static_cast<double>(model.vocabulary) * static_cast<double>(model.hidden);
   return {.layers = matrices - head, .attention = total - matrices, .head = head};
@@ -53,8 +55,7 @@ const Schema<FlopConvention>& SchemaOf(Tag<FlopConvention>) {
                     "arXiv:2104.04473")
           .Optional("attention", &FlopConvention::attention,
                     "causal counts the lower triangle, full the whole square")
-          .Optional("recompute", &FlopConvention::recompute,
-                    "included makes them hardware FLOPs")
+          .Optional("recompute", &FlopConvention::recompute, "included makes them hardware FLOPs")
           .Optional("head", &FlopConvention::counts_head, "whether the output projection counts");
   return schema;
 }

@@ -1,6 +1,6 @@
-/// How a publisher counts the FLOPs behind a TFLOP/s or an MFU figure. Publishers differ by 6 to 11 %
-/// at 4K to 8K tokens, so a prediction is put into the row's own convention before it is compared:
-/// what is compared in effect is time.
+/// How a publisher counts the FLOPs behind a TFLOP/s or an MFU figure. Publishers differ by 6 to 11
+/// % at 4K to 8K tokens, so a prediction is put into the row's own convention before it is
+/// compared: what is compared in effect is time.
 #pragma once
 
 #include <cstdint>
@@ -36,9 +36,9 @@ struct FlopConvention {
 };
 const Schema<FlopConvention>& SchemaOf(Tag<FlopConvention>);
 
-/// FLOPs that the convention counts for one token, forward and backward. kSc21 always counts the full
-/// square and the head. Full recompute adds one forward of the layers (a third of their FLOPs);
-/// selective recompute adds one forward of the attention core.
+/// FLOPs that the convention counts for one token, forward and backward. kSc21 always counts the
+/// full square and the head. Full recompute adds one forward of the layers (a third of their
+/// FLOPs); selective recompute adds one forward of the attention core.
 Flops CountedFlopsPerToken(const FlopConvention& convention, const workloads::Model& model,
                            int64_t sequence_length, workloads::Recompute recompute);
 

@@ -92,12 +92,12 @@ Result<Prediction> PredictMetric(const Measurement& measurement, const FlopConve
     return Prediction{
         .value = time->value, .low = time->low, .high = time->high, .evidence = time->evidence};
   }
-  const std::optional<double> rate = RateAtOneSecond(
-      measurement, FactsOf(flops, scenario), scenario.training->layout.gpus());
+  const std::optional<double> rate =
+      RateAtOneSecond(measurement, FactsOf(flops, scenario), scenario.training->layout.gpus());
   if (!rate) {
-    return Fail({.code = ErrorCode::kFailedPrecondition,
-                 .message = "the metric needs a peak that the GPU does not have: " +
-                            measurement.metric});
+    return Fail(
+        {.code = ErrorCode::kFailedPrecondition,
+         .message = "the metric needs a peak that the GPU does not have: " + measurement.metric});
   }
   return Prediction{.value = *rate / time->value,
                     .low = *rate / time->high,

@@ -13,8 +13,9 @@ namespace ridgeline::validation {
 namespace {
 
 constexpr std::array kRequiredColumns = {
-    "id",   "source", "model", "layers", "hidden",       "heads",     "seq",         "gpu",
-    "tp",   "pp",     "notes", "num_gpus", "global_batch", "precision", "metric_name", "metric_value"};
+    "id",           "source",    "model",       "layers",      "hidden", "heads",
+    "seq",          "gpu",       "tp",          "pp",          "notes",  "num_gpus",
+    "global_batch", "precision", "metric_name", "metric_value"};
 
 constexpr size_t kMaxCellBytes = 4096;
 
@@ -65,8 +66,8 @@ class RowReader {
     out.model = out.Column("model");
     out.metric_name = out.Column("metric_name");
     out.metric_value = MetricValue();
-    for (const auto& [name, member] : std::initializer_list<
-             std::pair<const char*, std::optional<int64_t> PublishedRow::*>>{
+    for (const auto& [name, member] :
+         std::initializer_list<std::pair<const char*, std::optional<int64_t> PublishedRow::*>>{
              {"layers", &PublishedRow::layers},
              {"hidden", &PublishedRow::hidden},
              {"ffn", &PublishedRow::ffn},
@@ -111,8 +112,9 @@ class RowReader {
     }
     const Result<int64_t> value = ParseInteger(Trimmed(field->text));
     if (!value || *value < 1) {
-      Report(*field, "expected a whole number of at least 1 in column " + std::string(column) +
-                         ": " + field->text,
+      Report(*field,
+             "expected a whole number of at least 1 in column " + std::string(column) + ": " +
+                 field->text,
              "leave the cell empty when the source does not state it");
       return std::nullopt;
     }

@@ -1,5 +1,5 @@
-/// Rows of published training measurements: the columns of configs/validation/training.csv, read and
-/// typed, and the tokens that its `notes` column may hold.
+/// Rows of published training measurements: the columns of configs/validation/training.csv, read
+/// and typed, and the tokens that its `notes` column may hold.
 ///
 /// Columns: id, source, model, params_b, layers, hidden, ffn, heads, kv_heads, vocab, seq, gpu,
 /// num_gpus, gpus_per_node, tp, pp, vpp, cp, ep, dp, zero_or_fsdp, micro_batch, global_batch,
@@ -22,8 +22,8 @@
 
 namespace ridgeline::validation {
 
-/// `moe=8exp_top2_shared1_ffn32768`: experts, experts a token uses, shared experts, and the width of
-/// one expert.
+/// `moe=8exp_top2_shared1_ffn32768`: experts, experts a token uses, shared experts, and the width
+/// of one expert.
 struct MoeToken {
   int64_t experts = 0;
   int64_t experts_per_token = 0;
@@ -54,8 +54,8 @@ struct PublishedRow {
   const std::string& Column(std::string_view name) const;
 };
 
-/// All rows, or the errors of all cells (a number that is none, a metric value that is not positive,
-/// a duplicate id, a missing column), up to 20.
+/// All rows, or the errors of all cells (a number that is none, a metric value that is not
+/// positive, a duplicate id, a missing column), up to 20.
 Result<std::vector<PublishedRow>> ReadPublishedRows(const CsvTable& table);
 
 /// True when the table has the columns of this format.

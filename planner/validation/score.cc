@@ -83,9 +83,8 @@ int64_t SuiteOutcome::CountOutsideTolerance() const {
 }
 
 bool ValidationReport::IsWithinTolerance() const {
-  return std::all_of(suites.begin(), suites.end(), [](const SuiteOutcome& suite) {
-    return suite.CountOutsideTolerance() == 0;
-  });
+  return std::all_of(suites.begin(), suites.end(),
+                     [](const SuiteOutcome& suite) { return suite.CountOutsideTolerance() == 0; });
 }
 
 ConstantMfuFit FitConstantMfu(std::span<const ConstantMfuCase> cases) {
@@ -174,7 +173,8 @@ std::vector<Group> GroupsOf(std::span<const CaseOutcome> cases) {
   const auto add = [&](std::string name, auto&& belongs) {
     std::vector<CaseOutcome> members;
     std::copy_if(cases.begin(), cases.end(), std::back_inserter(members), belongs);
-    if (!members.empty()) {
+    // A group that is the whole suite says nothing new.
+    if (!members.empty() && members.size() < cases.size()) {
       groups.emplace_back(std::move(name), std::move(members));
     }
   };

@@ -6,9 +6,9 @@
 ///
 /// Skill compares with the cheapest guess there is: every job runs at one and the same MFU, so
 /// time = causal model FLOPs / (GPUs x peak of the precision x MFU). The one constant is fitted to
-/// the very cases that it is judged on, as the value that minimises its MAPE: the strongest constant
-/// that exists. skill = 1 - MAPE / MAPE_constant: 0 is no better than the guess, 1 is perfect. It is
-/// absent below two cases or when the guess is exact.
+/// the very cases that it is judged on, as the value that minimises its MAPE: the strongest
+/// constant that exists. skill = 1 - MAPE / MAPE_constant: 0 is no better than the guess, 1 is
+/// perfect. It is absent below two cases or when the guess is exact.
 #pragma once
 
 #include <span>
@@ -21,8 +21,8 @@ namespace ridgeline::validation {
 
 Accuracy Score(std::span<const CaseOutcome> cases);
 
-/// A case of the constant-MFU fit: the MFU that would hit the measurement, and whether the metric is
-/// a rate. For a rate the guess's relative error is |mfu / m - 1|, for a time |m / mfu - 1|.
+/// A case of the constant-MFU fit: the MFU that would hit the measurement, and whether the metric
+/// is a rate. For a rate the guess's relative error is |mfu / m - 1|, for a time |m / mfu - 1|.
 struct ConstantMfuCase {
   double mfu = 0.0;
   bool is_rate = false;
@@ -36,7 +36,7 @@ struct ConstantMfuFit {
 ConstantMfuFit FitConstantMfu(std::span<const ConstantMfuCase> cases);
 
 /// Groups of a suite that are worth a line: core and its dense and mixture parts, dense, mixture,
-/// and one for every mapping, in that order, each only when it has a case.
+/// and one for every mapping, in that order, each only when it has cases and not all of them.
 std::vector<Group> GroupsOf(std::span<const CaseOutcome> cases);
 
 /// Fills accuracy, groups, skip counts and assumption counts from the cases.

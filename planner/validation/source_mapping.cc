@@ -16,13 +16,39 @@ namespace {
 constexpr std::array kWordColumns = {"gpu",       "interconnect", "precision",
                                      "recompute", "schedule",     "zero_or_fsdp"};
 
-constexpr std::array kKnownColumns = {
-    "id",        "source",       "model",       "params_b",  "layers",       "hidden",
-    "ffn",       "heads",        "kv_heads",    "vocab",     "seq",          "gpu",
-    "num_gpus",  "gpus_per_node", "tp",         "pp",        "vpp",          "cp",
-    "ep",        "dp",           "zero_or_fsdp", "micro_batch", "global_batch", "precision",
-    "recompute", "schedule",     "interconnect", "metric_name", "metric_value", "notes",
-    "layer_placement", "mixture"};
+constexpr std::array kKnownColumns = {"id",
+                                      "source",
+                                      "model",
+                                      "params_b",
+                                      "layers",
+                                      "hidden",
+                                      "ffn",
+                                      "heads",
+                                      "kv_heads",
+                                      "vocab",
+                                      "seq",
+                                      "gpu",
+                                      "num_gpus",
+                                      "gpus_per_node",
+                                      "tp",
+                                      "pp",
+                                      "vpp",
+                                      "cp",
+                                      "ep",
+                                      "dp",
+                                      "zero_or_fsdp",
+                                      "micro_batch",
+                                      "global_batch",
+                                      "precision",
+                                      "recompute",
+                                      "schedule",
+                                      "interconnect",
+                                      "metric_name",
+                                      "metric_value",
+                                      "notes",
+                                      "layer_placement",
+                                      "mixture",
+                                      "expert_placement"};
 
 /// What a rule must not look at: the row's name and its answer.
 constexpr std::array kForbiddenColumns = {"id", "metric_value"};
@@ -83,9 +109,23 @@ std::string LayerPlacement(const PublishedRow& row) {
   return (layers + 2) % chunks == 0 ? "with-embedding-and-head" : "uneven";
 }
 
+/// Whether the experts' group fits inside data and context parallelism, or takes tensor ranks too.
+std::string ExpertPlacement(const PublishedRow& row) {
+  const int64_t ep = row.ep.value_or(1);
+  const int64_t tp = row.tp.value_or(1);
+  const int64_t data = row.num_gpus.value_or(1) / std::max<int64_t>(1, tp * row.pp.value_or(1));
+  if (data % ep == 0) {
+    return "inside-data";
+  }
+  return data * tp % ep == 0 ? "over-tensor" : "uneven";
+}
+
 std::string ColumnOf(const PublishedRow& row, const std::string& column) {
   if (column == "layer_placement") {
     return LayerPlacement(row);
+  }
+  if (column == "expert_placement") {
+    return ExpertPlacement(row);
   }
   if (column == "mixture") {
     return row.moe ? "moe" : "dense";

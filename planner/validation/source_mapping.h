@@ -1,10 +1,11 @@
 /// From a published row to a scenario: one file per *source* of rows, configs/validation/sources/.
 ///
 /// A mapping is data: which rows are its own (regular expressions on the `source` column), the
-/// framework, the FLOP convention, `defaults` that hold for all its rows, and rules. A rule says "where these columns match, set these keys
-/// of the scenario"; rules never name a row. The rules of `vocabulary.yaml` (how the field spells
-/// GPUs, fabrics, precisions, schedules ...) come between the defaults and a mapping's own rules; what
-/// comes later overrides. The mapping with `fallback: true` takes rows of sources that nobody knows.
+/// framework, the FLOP convention, `defaults` that hold for all its rows, and rules. A rule says
+/// "where these columns match, set these keys of the scenario"; rules never name a row. The rules
+/// of `vocabulary.yaml` (how the field spells GPUs, fabrics, precisions, schedules ...) come
+/// between the defaults and a mapping's own rules; what comes later overrides. The mapping with
+/// `fallback: true` takes rows of sources that nobody knows.
 ///
 ///     rules:
 ///       - when: {recompute: '^selective'}
@@ -15,11 +16,12 @@
 ///         unimplemented: low-rank fine-tuning (LoRA)
 ///
 /// `when` matches by regular expression (ECMAScript, case ignored, anywhere in the text) on any
-/// column, and on two that are derived: `layer_placement` (even, with-embedding-and-head, uneven:
-/// how the layers divide over pp x vpp) and `mixture` (dense, moe). `assume` is `set` for what the
-/// source does not state: it is listed beside the result. A column of words that no rule understood
-/// (gpu, interconnect, precision, recompute, schedule, zero_or_fsdp) excludes the row, with the
-/// words: a misread row is worse than a missing one.
+/// column, and on three that are derived: `layer_placement` (even, with-embedding-and-head, uneven:
+/// how the layers divide over pp x vpp), `expert_placement` (inside-data, over-tensor, uneven: how
+/// ep divides dp x cp) and `mixture` (dense, moe). `assume` is `set` for what the source does not
+/// state: it is listed beside the result. A column of words that no rule understood (gpu,
+/// interconnect, precision, recompute, schedule, zero_or_fsdp) excludes the row, with the words: a
+/// misread row is worse than a missing one.
 #pragma once
 
 #include <filesystem>

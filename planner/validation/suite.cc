@@ -50,11 +50,20 @@ const Schema<SuiteDocument>& SchemaOf(Tag<SuiteDocument>) {
 
 /// Names that a measurement may have, for did-you-mean.
 std::vector<std::string> ReportMetrics() {
-  return {"step_time",        "tokens_per_second", "tokens_per_second_per_gpu",
-          "model_flops_per_gpu", "mfu",            "hfu",
-          "memory.peak",      "memory.allocated",  "memory.weights",
-          "memory.gradients", "memory.optimizer",  "memory.activations",
-          "pass_time",        "oom"};
+  return {"step_time",
+          "tokens_per_second",
+          "tokens_per_second_per_gpu",
+          "model_flops_per_gpu",
+          "mfu",
+          "hfu",
+          "memory.peak",
+          "memory.allocated",
+          "memory.weights",
+          "memory.gradients",
+          "memory.optimizer",
+          "memory.activations",
+          "pass_time",
+          "oom"};
 }
 
 constexpr std::array<std::string_view, 5> kPublishedMetrics = {
@@ -86,8 +95,9 @@ Result<double> ParseMeasured(const std::string& metric, const std::string& text)
   if (metric == "oom") {
     return text == "true" || text == "1"
                ? Result<double>(1.0)
-               : (text == "false" || text == "0" ? Result<double>(0.0)
-                                                 : InvalidArgument("expected true or false: " + text));
+               : (text == "false" || text == "0"
+                      ? Result<double>(0.0)
+                      : InvalidArgument("expected true or false: " + text));
   }
   return NotFound("unknown metric: " + metric, SuggestName(metric, ReportMetrics()));
 }
@@ -156,7 +166,8 @@ Result<Suite> ReadYamlSuite(const Node& document) {
 Result<Suite> ReadCsvSuite(const std::filesystem::path& path, const SourceMappings& mappings) {
   ASSIGN_OR_RETURN(const CsvTable table, ReadCsv(path));
   ASSIGN_OR_RETURN(const std::vector<PublishedRow> rows, ReadPublishedRows(table));
-  Suite suite{.name = path.stem().string(), .source = "published rows of " + path.filename().string()};
+  Suite suite{.name = path.stem().string(),
+              .source = "published rows of " + path.filename().string()};
   for (const PublishedRow& row : rows) {
     MappedRow mapped = mappings.Map(row);
     Case out{.id = row.id,

@@ -1,6 +1,6 @@
-/// A suite: scenarios beside what was measured. Read from YAML (DESIGN 8) or from a CSV of published
-/// rows (published_csv.h), which the mapping files of configs/validation/sources turn into
-/// scenarios.
+/// A suite: scenarios beside what was measured. Read from YAML (DESIGN 8) or from a CSV of
+/// published rows (published_csv.h), which the mapping files of configs/validation/sources turn
+/// into scenarios.
 ///
 ///     name: our-pytorch-steps
 ///     source: measured on one H100 SXM, PyTorch 2.11
@@ -60,8 +60,8 @@ struct Suite {
 };
 
 /// Reads a suite document; all errors at once: unknown keys, a duplicate id, a metric that nobody
-/// knows (with the nearest), a value without the unit of its metric, a tolerance of a metric that no
-/// case has.
+/// knows (with the nearest), a value without the unit of its metric, a tolerance of a metric that
+/// no case has.
 Result<Suite> ReadYamlSuite(const Node& document);
 /// Every row becomes a case, simulated or with the reason why not; none is dropped.
 Result<Suite> ReadCsvSuite(const std::filesystem::path& path, const SourceMappings& mappings);

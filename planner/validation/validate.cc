@@ -18,8 +18,8 @@ namespace {
 namespace fs = std::filesystem;
 
 bool IsSuiteExtension(const fs::path& path) {
-  return path.extension() == ".yaml" || path.extension() == ".yml" ||
-         path.extension() == ".json" || path.extension() == ".csv";
+  return path.extension() == ".yaml" || path.extension() == ".yml" || path.extension() == ".json" ||
+         path.extension() == ".csv";
 }
 
 std::vector<fs::path> ShippedFiles(const hardware::Catalog& catalog) {
@@ -129,6 +129,9 @@ CaseOutcome SkippedFor(const Case& one, const Error& error) {
 
 void AddFactors(const sim::Report& report, std::vector<sim::Assumption>& factors) {
   for (const sim::Assumption& one : report.assumptions) {
+    if (one.source == "default") {
+      continue;  // listed among what each case assumed
+    }
     const bool is_known =
         std::any_of(factors.begin(), factors.end(), [&one](const sim::Assumption& known) {
           return known.what == one.what && known.value == one.value && known.source == one.source;
@@ -160,7 +163,8 @@ std::vector<CaseOutcome> RunCase(const Case& one, const Suite& suite,
     return {SkippedFor(one, scenario.error())};
   }
   if (!scenario->training) {
-    return {Skipped(one, SkipKind::kUnimplemented, "not built yet: suites of other work than training")};
+    return {Skipped(one, SkipKind::kUnimplemented,
+                    "not built yet: suites of other work than training")};
   }
   const Result<sim::Report> report = sim::Simulate(*scenario, {.stop = stop});
   if (!report) {
@@ -169,8 +173,7 @@ std::vector<CaseOutcome> RunCase(const Case& one, const Suite& suite,
   AddFactors(*report, factors);
   std::vector<CaseOutcome> outcomes;
   for (const Measurement& measurement : one.measured) {
-    const Result<Prediction> prediction =
-        PredictMetric(measurement, one.flops, *scenario, *report);
+    const Result<Prediction> prediction = PredictMetric(measurement, one.flops, *scenario, *report);
     if (!prediction) {
       outcomes.push_back(SkippedFor(one, prediction.error()));
       outcomes.back().metric = measurement.metric;

@@ -1,9 +1,9 @@
 /// What `validate` found: plain structs that every writer prints from (validation_text.h,
 /// validation_json.h).
 ///
-/// Sign: an error is (predicted / measured - 1) in the metric as published, with the sign turned for
-/// rates (tokens/s, FLOP/s, MFU), so that a positive error always means "predicted slower, or more
-/// bytes, than measured". Its size is that of the published metric.
+/// Sign: an error is (predicted / measured - 1) in the metric as published, with the sign turned
+/// for rates (tokens/s, FLOP/s, MFU), so that a positive error always means "predicted slower, or
+/// more bytes, than measured". Its size is that of the published metric.
 #pragma once
 
 #include <cstdint>

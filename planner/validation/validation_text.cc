@@ -131,9 +131,9 @@ void AddAccuracyRow(const std::string& name, const Accuracy& a, TextTable& table
   table.Add({name, std::to_string(a.cases), std::to_string(a.scored), Percent(a.mape),
              Percent(a.median_error), Percent(a.p90_error), Percent(a.bias, true),
              a.skill ? fmt::format("{:.2f}", *a.skill) : "-",
-             a.mape_constant
-                 ? fmt::format("{} at {:.0f} % MFU", Percent(a.mape_constant), 100.0 * *a.constant_mfu)
-                 : "-",
+             a.mape_constant ? fmt::format("{} at {:.0f} % MFU", Percent(a.mape_constant),
+                                           100.0 * *a.constant_mfu)
+                             : "-",
              Percent(a.coverage), a.median_half_width ? "+-" + Percent(a.median_half_width) : "-",
              a.worst ? fmt::format("{} ({})", a.worst->id, Percent(a.worst->error, true)) : "-"});
 }
@@ -230,7 +230,8 @@ std::string CasesCsv(const ValidationReport& report) {
         return is_skipped ? std::string() : fmt::format("{}", value);
       };
       table.Add({suite.name, c.id, c.metric, fmt::format("{}", c.measured), number(c.predicted),
-                 number(c.low), number(c.high), c.is_class ? "" : number(is_skipped ? 0.0 : c.SignedError()),
+                 number(c.low), number(c.high),
+                 c.is_class ? "" : number(is_skipped ? 0.0 : c.SignedError()),
                  is_skipped ? "" : std::string(EvidenceName(c.evidence)), c.reason});
     }
   }
@@ -245,6 +246,9 @@ std::string SuiteText(const SuiteOutcome& suite, TextStyle style) {
     return text + ClaimsTable(suite, style);
   }
   text += AccuracyTable(suite, style);
+  text +=
+      "\nerrors are those of the metric as published; positive means predicted slower (or more) "
+      "than measured\n";
   const Accuracy& a = suite.accuracy;
   if (a.oom_hits + a.oom_misses + a.oom_false_alarms > 0) {
     text += fmt::format("\nout of memory: {} hit, {} missed, {} false alarms\n", a.oom_hits,
@@ -254,8 +258,9 @@ std::string SuiteText(const SuiteOutcome& suite, TextStyle style) {
   text += cases.empty() ? cases : "\n" + cases;
   text += SkippedTable(suite, style);
   text += AssumedTable(suite, style);
-  const bool has_tolerance = std::any_of(suite.cases.begin(), suite.cases.end(),
-                                         [](const CaseOutcome& c) { return c.tolerance.has_value(); });
+  const bool has_tolerance =
+      std::any_of(suite.cases.begin(), suite.cases.end(),
+                  [](const CaseOutcome& c) { return c.tolerance.has_value(); });
   if (has_tolerance) {
     text += fmt::format("\noutside the stated tolerance: {}\n", suite.CountOutsideTolerance());
   }
@@ -295,21 +300,25 @@ std::string WriteValidationText(const ValidationReport& report, TextStyle style)
 
 Result<ValidationReport> OnlyGroup(const ValidationReport& report, std::string_view group) {
   ValidationReport only{.factors = report.factors, .is_partial = report.is_partial};
-  std::vector<std::string> names;
+  std::vector<std::string> names = {"core", "core dense", "core mixture of experts", "dense",
+                                    "mixture of experts"};
   for (const SuiteOutcome& suite : report.suites) {
-    bool has_group = false;
-    for (const Group& one : suite.groups) {
-      names.push_back(one.name);
-      has_group = has_group || one.name == group;
+    for (const CaseOutcome& c : suite.cases) {
+      if (!c.group.empty() &&
+          std::find(names.begin(), names.end(), "source " + c.group) == names.end()) {
+        names.push_back("source " + c.group);
+      }
     }
-    if (!has_group) {
-      continue;
-    }
+  }
+  const bool is_known = std::find(names.begin(), names.end(), group) != names.end();
+  for (const SuiteOutcome& suite : report.suites) {
     SuiteOutcome kept{.name = fmt::format("{}, {}", suite.name, group), .source = suite.source};
     std::copy_if(suite.cases.begin(), suite.cases.end(), std::back_inserter(kept.cases),
                  [group](const CaseOutcome& c) { return IsInGroup(c, group); });
-    Summarise(kept);
-    only.suites.push_back(std::move(kept));
+    if (is_known && !kept.cases.empty()) {
+      Summarise(kept);
+      only.suites.push_back(std::move(kept));
+    }
   }
   if (only.suites.empty()) {
     return NotFound("no such group of cases: " + std::string(group), SuggestName(group, names));
@@ -321,10 +330,12 @@ Result<std::string> ReplaceReadmeBlock(std::string_view readme, std::string_view
   const size_t begin = readme.find(kReadmeBegin);
   const size_t end = readme.find(kReadmeEnd);
   if (begin == std::string_view::npos || end == std::string_view::npos || end < begin) {
-    return InvalidArgument("the marks of the block are missing",
-                           "write " + std::string(kReadmeBegin) + " and " + std::string(kReadmeEnd));
+    return InvalidArgument(
+        "the marks of the block are missing",
+        "write " + std::string(kReadmeBegin) + " and " + std::string(kReadmeEnd));
   }
-  return fmt::format("{}{}\n{}{}", readme.substr(0, begin), kReadmeBegin, block, readme.substr(end));
+  return fmt::format("{}{}\n{}{}", readme.substr(0, begin), kReadmeBegin, block,
+                     readme.substr(end));
 }
 
 }  // namespace ridgeline::validation

@@ -30,7 +30,9 @@ TEST(CsvReaderTest, FieldsKnowWhereTheyStood) {
 }
 
 TEST(CsvReaderTest, AcceptsByteOrderMarkWindowsLineBreaksAndEmptyLines) {
-  const Result<CsvTable> table = ParseCsv("t.csv", "\xEF\xBB\xBF" "a,b\r\n\r\n1,2\r\n");
+  const Result<CsvTable> table = ParseCsv("t.csv",
+                                          "\xEF\xBB\xBF"
+                                          "a,b\r\n\r\n1,2\r\n");
   ASSERT_TRUE(table) << RenderError(table.error());
   EXPECT_EQ(table->columns[0], "a");
   EXPECT_EQ(table->rows.size(), 1u);
@@ -53,14 +55,15 @@ TEST_P(CsvReaderErrorTest, IsRefusedWithItsPlace) {
   EXPECT_EQ(table.error().where->line, GetParam().line);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    All, CsvReaderErrorTest,
-    ::testing::Values(Bad{"", "no header", 1}, Bad{"a,b\n1\n", "1 fields and the header 2", 2},
-                      Bad{"a,b\n1,2,3\n", "3 fields and the header 2", 2},
-                      Bad{"a,a\n", "duplicate column", 1}, Bad{"a,\n", "no name", 1},
-                      Bad{"a\n\"open\n", "never closed", 2},
-                      Bad{"a\n\"x\"y\n", "after the closing quote", 2},
-                      Bad{"a\nx\"y\n", "middle of a field", 2}));
+INSTANTIATE_TEST_SUITE_P(All, CsvReaderErrorTest,
+                         ::testing::Values(Bad{"", "no header", 1},
+                                           Bad{"a,b\n1\n", "1 fields and the header 2", 2},
+                                           Bad{"a,b\n1,2,3\n", "3 fields and the header 2", 2},
+                                           Bad{"a,a\n", "duplicate column", 1},
+                                           Bad{"a,\n", "no name", 1},
+                                           Bad{"a\n\"open\n", "never closed", 2},
+                                           Bad{"a\n\"x\"y\n", "after the closing quote", 2},
+                                           Bad{"a\nx\"y\n", "middle of a field", 2}));
 
 TEST(CsvReaderTest, MissingFilesAndDirectoriesAreErrors) {
   EXPECT_EQ(ReadCsv("no/such/file.csv").error().code, ErrorCode::kNotFound);

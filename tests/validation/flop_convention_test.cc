@@ -24,15 +24,14 @@ TEST(FlopConventionTest, Sc21FormulaByHand) {
                             .attention = AttentionCount::kFull,
                             .recompute = RecomputeCount::kIncluded};
   const Flops flops = CountedFlopsPerToken(sc21, Gpt(), 2048, workloads::Recompute::kFull);
-  EXPECT_NEAR(flops.base(), 12230590464.0 * (1 + 2048.0 / (6 * 2304) + 51200.0 / (16.0 * 24 * 2304)),
-              1e3);
+  EXPECT_NEAR(flops.base(),
+              12230590464.0 * (1 + 2048.0 / (6 * 2304) + 51200.0 / (16.0 * 24 * 2304)), 1e3);
 }
 
 // The row of that table: 137 TFLOP/s a GPU on 32 GPUs at 512 sequences took 3.528 s.
 TEST(FlopConventionTest, Sc21FormulaGivesTheStepTimeOfThePaper) {
   const FlopConvention sc21{.formula = FlopFormula::kSc21, .recompute = RecomputeCount::kIncluded};
-  const double flops =
-      CountedFlopsPerToken(sc21, Gpt(), 2048, workloads::Recompute::kFull).base();
+  const double flops = CountedFlopsPerToken(sc21, Gpt(), 2048, workloads::Recompute::kFull).base();
   EXPECT_NEAR(flops * 512 * 2048 / (32 * 137e12), 3.528, 0.001);
 }
 

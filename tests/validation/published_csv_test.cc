@@ -22,15 +22,15 @@ Result<std::vector<PublishedRow>> Rows(const std::string& lines) {
 }
 
 TEST(MoeTokenTest, ReadsExpertsTopSharedAndWidth) {
-  EXPECT_EQ(ParseMoeToken("256exp_top8_shared1_ffn2048"),
-            (MoeToken{.experts = 256, .experts_per_token = 8, .shared_experts = 1,
-                      .expert_ffn = 2048}));
+  EXPECT_EQ(
+      ParseMoeToken("256exp_top8_shared1_ffn2048"),
+      (MoeToken{.experts = 256, .experts_per_token = 8, .shared_experts = 1, .expert_ffn = 2048}));
 }
 
 TEST(MoeTokenTest, RefusesWhatIsIncompleteOrUnsound) {
-  for (const char* text : {"", "8exp", "8exp_top2_shared0", "8exp_top9_shared0_ffn128",
-                           "0exp_top0_shared0_ffn128", "8exp_top2_shared0_ffn128x",
-                           "exp_top2_shared0_ffn128"}) {
+  for (const char* text :
+       {"", "8exp", "8exp_top2_shared0", "8exp_top9_shared0_ffn128", "0exp_top0_shared0_ffn128",
+        "8exp_top2_shared0_ffn128x", "exp_top2_shared0_ffn128"}) {
     EXPECT_FALSE(ParseMoeToken(text)) << text;
   }
 }
@@ -73,7 +73,8 @@ TEST(PublishedCsvTest, AMissingColumnIsNamed) {
 TEST(PublishedCsvTest, ShippedTablesHaveAllTheirRows) {
   const std::filesystem::path folder =
       std::filesystem::path(RIDGELINE_SOURCE_DIR) / "configs" / "validation";
-  for (const auto& [name, count] : {std::pair{"training.csv", 224u}, {"training_sweeps.csv", 185u}}) {
+  for (const auto& [name, count] :
+       {std::pair{"training.csv", 224u}, {"training_sweeps.csv", 185u}}) {
     const Result<CsvTable> table = ReadCsv(folder / name);
     ASSERT_TRUE(table) << RenderError(table.error());
     const auto rows = ReadPublishedRows(*table);

@@ -44,8 +44,9 @@ TEST(ScoreTest, ErrorsOfRatesAreSignedTowardsTime) {
   EXPECT_NEAR(*Score(std::vector{rate}).bias, -0.25, 1e-12);
 }
 
-// Two times whose jobs ran at 40 % and 50 % MFU: at x the guess errs |0.4/x - 1| + |0.5/x - 1|; falling to 0.4 by neither,
-// it is 0.25 at x = 0.4, 0.2 at x = 0.5, and in between (0.5 - 0.4)/x, which falls: the minimum is 0.5, mean 0.1.
+// Two times whose jobs ran at 40 % and 50 % MFU: at x the guess errs |0.4/x - 1| + |0.5/x - 1|;
+// falling to 0.4 by neither, it is 0.25 at x = 0.4, 0.2 at x = 0.5, and in between (0.5 - 0.4)/x,
+// which falls: the minimum is 0.5, mean 0.1.
 TEST(ConstantMfuTest, TwoTimesByHand) {
   const ConstantMfuFit fit =
       FitConstantMfu(std::vector<ConstantMfuCase>{{.mfu = 0.4}, {.mfu = 0.5}});
@@ -53,7 +54,8 @@ TEST(ConstantMfuTest, TwoTimesByHand) {
   EXPECT_NEAR(fit.mape, 0.1, 1e-12);
 }
 
-// As rates the errors are |x/0.4 - 1| + |x/0.5 - 1|; between them x (2.5 - 2): the minimum is at 0.4, mean 0.1.
+// As rates the errors are |x/0.4 - 1| + |x/0.5 - 1|; between them x (2.5 - 2): the minimum is at
+// 0.4, mean 0.1.
 TEST(ConstantMfuTest, TwoRatesByHand) {
   const ConstantMfuFit fit = FitConstantMfu(
       std::vector<ConstantMfuCase>{{.mfu = 0.4, .is_rate = true}, {.mfu = 0.5, .is_rate = true}});
@@ -61,7 +63,8 @@ TEST(ConstantMfuTest, TwoRatesByHand) {
   EXPECT_NEAR(fit.mape, 0.1, 1e-12);
 }
 
-// A rate at 0.2 and a time at 0.8: between them x/0.2 - 1 + 0.8/x - 1, least at x = sqrt(0.8 / 5) = 0.4, where it is 2 + 2 - 2.
+// A rate at 0.2 and a time at 0.8: between them x/0.2 - 1 + 0.8/x - 1, least at x = sqrt(0.8 / 5) =
+// 0.4, where it is 2 + 2 - 2.
 TEST(ConstantMfuTest, MixedCasesHaveTheirMinimumInside) {
   const std::vector<ConstantMfuCase> cases = {{.mfu = 0.2, .is_rate = true}, {.mfu = 0.8}};
   const ConstantMfuFit fit = FitConstantMfu(cases);

@@ -38,20 +38,34 @@ std::vector<PublishedRow> RowsOf(const char* file) {
 /// A row as a publisher could write it.
 PublishedRow Row(std::map<std::string, std::string> columns) {
   std::map<std::string, std::string> all = {
-      {"id", "made-up"},      {"source", "NVIDIA/Megatron-LM README.md"},
-      {"model", "GPT-8B"},    {"layers", "32"},
-      {"hidden", "4096"},     {"ffn", "16384"},
-      {"heads", "32"},        {"kv_heads", "32"},
-      {"vocab", "51200"},     {"seq", "2048"},
-      {"gpu", "A100-80GB-SXM"}, {"num_gpus", "16"},
-      {"gpus_per_node", "8"}, {"tp", "2"},
-      {"pp", "2"},            {"vpp", "1"},
-      {"cp", "1"},            {"ep", "1"},
-      {"dp", "4"},            {"zero_or_fsdp", "none"},
-      {"micro_batch", "2"},   {"global_batch", "64"},
-      {"precision", "bf16"},  {"recompute", "none"},
-      {"schedule", "1f1b"},   {"interconnect", "NVLink3 600GB/s/GPU + 8x200Gb/s HDR IB/node"},
-      {"metric_name", "step_time_s"}, {"metric_value", "1"},
+      {"id", "made-up"},
+      {"source", "NVIDIA/Megatron-LM README.md"},
+      {"model", "GPT-8B"},
+      {"layers", "32"},
+      {"hidden", "4096"},
+      {"ffn", "16384"},
+      {"heads", "32"},
+      {"kv_heads", "32"},
+      {"vocab", "51200"},
+      {"seq", "2048"},
+      {"gpu", "A100-80GB-SXM"},
+      {"num_gpus", "16"},
+      {"gpus_per_node", "8"},
+      {"tp", "2"},
+      {"pp", "2"},
+      {"vpp", "1"},
+      {"cp", "1"},
+      {"ep", "1"},
+      {"dp", "4"},
+      {"zero_or_fsdp", "none"},
+      {"micro_batch", "2"},
+      {"global_batch", "64"},
+      {"precision", "bf16"},
+      {"recompute", "none"},
+      {"schedule", "1f1b"},
+      {"interconnect", "NVLink3 600GB/s/GPU + 8x200Gb/s HDR IB/node"},
+      {"metric_name", "step_time_s"},
+      {"metric_value", "1"},
       {"notes", "gated_mlp=0"}};
   for (auto& [name, value] : columns) {
     all[name] = value;
@@ -111,7 +125,8 @@ TEST(SourceMappingTest, ASuiteKeepsAllRowsOfItsFile) {
   for (const Case& one : suite->cases) {
     without_micro_batch += one.reason == "micro batch not stated" ? 1 : 0;
   }
-  // 7 rows of Megatron-LM's README, 4 of NeMo's long sequences, 3 of the Llama 3 paper, 1 of DeepSeek-V3.
+  // 7 rows of Megatron-LM's README, 4 of NeMo's long sequences, 3 of the Llama 3 paper, 1 of
+  // DeepSeek-V3.
   EXPECT_EQ(without_micro_batch, 15u);
 }
 
@@ -158,8 +173,8 @@ TEST(SourceMappingTest, ColumnsBecomeAScenario) {
 }
 
 TEST(SourceMappingTest, MixturesTakeTheirShapeFromTheToken) {
-  const MappedRow out = Shipped().Map(Row(
-      {{"notes", "gated_mlp=1; moe=64exp_top6_shared2_ffn1408; head_dim=128"}, {"ep", "4"}}));
+  const MappedRow out = Shipped().Map(
+      Row({{"notes", "gated_mlp=1; moe=64exp_top6_shared2_ffn1408; head_dim=128"}, {"ep", "4"}}));
   ASSERT_EQ(out.skip, SkipKind::kNone) << out.reason;
   EXPECT_EQ(At(out.scenario, "training.model.num_experts"), "64");
   EXPECT_EQ(At(out.scenario, "training.model.num_experts_per_tok"), "6");
@@ -193,8 +208,8 @@ TEST(SourceMappingTest, FeaturesThatAreNotBuiltAreNamed) {
 
 TEST(SourceMappingTest, EmbeddingAndHeadCountAsLayersWhenOnlySoTheLayersDivide) {
   // 30 + 2 over 2 x 8 chunks: 2 a chunk.
-  const MappedRow out = Shipped().Map(
-      Row({{"layers", "30"}, {"vpp", "8"}, {"schedule", "interleaved-1f1b"}}));
+  const MappedRow out =
+      Shipped().Map(Row({{"layers", "30"}, {"vpp", "8"}, {"schedule", "interleaved-1f1b"}}));
   ASSERT_EQ(out.skip, SkipKind::kNone) << out.reason;
   EXPECT_EQ(At(out.scenario, "training.framework.base"), "megatron-core");
   EXPECT_EQ(At(out.scenario, "training.framework.counts_embedding_as_layer"), "true");

@@ -70,9 +70,7 @@ TEST(ValidateTest, EveryFactorBelowPeakNamesItsSource) {
   }
 }
 
-TEST(ValidateTest, WithoutTolerancesNothingFails) {
-  EXPECT_TRUE(Training().IsWithinTolerance());
-}
+TEST(ValidateTest, WithoutTolerancesNothingFails) { EXPECT_TRUE(Training().IsWithinTolerance()); }
 
 TEST(ValidateTest, ATooTightToleranceFails) {
   const fs::path file = fs::path(::testing::TempDir()) / "tight.yaml";
@@ -118,14 +116,14 @@ TEST(ValidationJsonTest, HasTheKeysOfTheDesign) {
   EXPECT_EQ(suite.at("cases").size(), 224u);
   for (const auto& one : suite.at("cases")) {
     EXPECT_TRUE(one.contains("id"));
-    EXPECT_TRUE(one.contains("skipped") || (one.contains("metric") && one.contains("measured") &&
-                                            one.contains("predicted") && one.contains("low") &&
-                                            one.contains("high") && one.contains("evidence")));
+    EXPECT_TRUE(one.contains("skipped") ||
+                (one.contains("metric") && one.contains("measured") && one.contains("predicted") &&
+                 one.contains("low") && one.contains("high") && one.contains("evidence")));
   }
 }
 
-// Against the simulator: what it counts for weights, gradients and states of a whole job on one rank is the closed form times
-// the parameters on that rank.
+// Against the simulator: what it counts for weights, gradients and states of a whole job on one
+// rank is the closed form times the parameters on that rank.
 TEST(ModelStateTest, ClosedFormAgreesWithTheSimulator) {
   for (const char* sharding : {"none", "ddp", "zero-1"}) {
     const Result<Node> document = ParseDocument("s.yaml", std::string(R"(
