@@ -1,7 +1,7 @@
 #include <string>
 #include <vector>
 
-#include "service/cli/program.h"
+#include "service/cli/run_program.h"
 
 int main(int argc, char** argv) {
   return ridgeline::cli::RunProgram(

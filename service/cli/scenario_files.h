@@ -7,7 +7,7 @@
 #include "base/document.h"
 #include "base/result.h"
 #include "hardware/catalog.h"
-#include "service/report/result.h"
+#include "service/report/simulation_result.h"
 
 namespace ridgeline::cli {
 

@@ -10,7 +10,7 @@
 #include "service/cli/exit_code.h"
 #include "service/cli/resolved_text.h"
 #include "service/cli/scenario_files.h"
-#include "service/report/result.h"
+#include "service/report/simulation_result.h"
 #include "sim/simulate.h"
 
 namespace ridgeline::cli {

@@ -3,7 +3,7 @@
 
 #include "base/evidence.h"
 #include "service/report/build_version.h"
-#include "service/report/result.h"
+#include "service/report/simulation_result.h"
 
 namespace ridgeline::report {
 namespace {

@@ -8,7 +8,7 @@
 #include "base/diagnostic.h"
 #include "base/units_text.h"
 #include "service/report/metric_text.h"
-#include "service/report/result.h"
+#include "service/report/simulation_result.h"
 
 namespace ridgeline::report {
 namespace {

@@ -6,8 +6,8 @@
 #include "service/cli/exit_code.h"
 #include "service/cli/spelling.h"
 #include "service/report/metric_text.h"
-#include "service/report/result.h"
 #include "service/report/sha256.h"
+#include "service/report/simulation_result.h"
 #include "service/report/table.h"
 
 namespace ridgeline {

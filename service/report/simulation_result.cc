@@ -1,4 +1,4 @@
-#include "service/report/result.h"
+#include "service/report/simulation_result.h"
 
 #include <algorithm>
 #include <cmath>

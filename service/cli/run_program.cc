@@ -1,4 +1,4 @@
-#include "service/cli/program.h"
+#include "service/cli/run_program.h"
 
 #include <cerrno>
 #include <cstdio>
