@@ -45,8 +45,7 @@ Interrupt::~Interrupt() {
   }
 }
 
-void Interrupt::Watch() const {
-  std::stop_source source = source_;
+void Interrupt::Watch() {
   while (true) {
     std::array<pollfd, 2> wait = {pollfd{.fd = signals_, .events = POLLIN, .revents = 0},
                                   pollfd{.fd = wake_, .events = POLLIN, .revents = 0}};
@@ -58,7 +57,7 @@ void Interrupt::Watch() const {
     }
     signalfd_siginfo info{};
     if ((wait[0].revents & POLLIN) != 0 && read(signals_, &info, sizeof info) > 0 &&
-        !source.request_stop()) {
+        !source_.request_stop()) {
       _exit(kExitInterrupted);
     }
   }

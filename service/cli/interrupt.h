@@ -20,7 +20,7 @@ class Interrupt {
   std::stop_token token() const { return source_.get_token(); }
 
  private:
-  void Watch() const;
+  void Watch();
 
   std::stop_source source_;
   int signals_ = -1;  // signalfd: SIGINT arrives here
