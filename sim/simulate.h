@@ -17,7 +17,7 @@ namespace ridgeline::sim {
 enum class Executor { kStaticSweep, kEventDriven };
 
 struct RunOptions {
-  Stop stop;
+  Stop stop = {};
   Progress* progress = nullptr;  // may be null
   Executor executor = Executor::kStaticSweep;
   std::ostream* trace = nullptr;  // a Chrome trace of the step is written here; may be null

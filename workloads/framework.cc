@@ -46,7 +46,10 @@ const Schema<Overlap>& SchemaOf(Tag<Overlap>) {
           .Optional("pipeline_sends", &Overlap::pipeline_sends,
                     "activations travel while the stage computes")
           .Optional("tensor_parallel", &Overlap::tensor_parallel,
-                    "tensor-parallel collectives behind their GEMMs");
+                    "tensor-parallel collectives behind their GEMMs, in chunks")
+          .Optional("tensor_parallel_backward", &Overlap::tensor_parallel_backward,
+                    "the saved input is gathered beside the input gradient, and the input "
+                    "gradient reduced beside the weight gradient");
   return schema;
 }
 

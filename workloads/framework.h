@@ -39,7 +39,8 @@ struct Overlap {
   bool gradient_reduce = true;    // behind the last micro-batch's backward
   bool parameter_gather = false;  // distributed optimizer's all-gather behind the next forward
   bool pipeline_sends = true;     // activations travel while the stage computes
-  bool tensor_parallel = false;   // TP collectives behind their GEMMs
+  bool tensor_parallel = false;   // TP collectives behind their GEMMs, in chunks
+  bool tensor_parallel_backward = false;  // backward TP collectives beside dgrad and wgrad
   friend bool operator==(const Overlap&, const Overlap&) = default;
 };
 

@@ -38,6 +38,8 @@ struct Step {
   std::string name;  // "qkv projection"
   std::variant<Operation, AxisCollective> work;
   StepPart part = StepPart::kForward;
+  /// A collective that runs while the operation after it computes; whatever follows waits for both.
+  bool runs_beside_next = false;
 };
 
 struct LoweredLayer {

@@ -180,7 +180,7 @@ Result<PartOfLayer> LowerMixture(const RankShape& shape, const Layer& layer, boo
   ExchangeTokens(backward, shape, routing, "dispatch gradient");
   backward.Memory("permute backward", MemoryBoundKind::kPermute, copies, shard);
   if (!shape.sequence_parallel) {
-    backward.EnterRegionBackward("feed-forward");
+    backward.EnterRegionBackward("feed-forward", /*before_weight_gradient=*/false);
   }
   backward.MemoryBytes("routing backward", MemoryBoundKind::kRouting,
                        logits * 4.0 + Real(routing.local_rows) * 8.0, logits * shape.element);

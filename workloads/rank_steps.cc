@@ -183,16 +183,21 @@ void RankSteps::GatherSavedInput(std::string_view name) {
   if (shape_->sequence_parallel) {
     Collect(fmt::format("{} saved input all-gather", name), CollectiveKind::kAllGather,
             shape_->Boundary(), Axis::kTensor, shape_->compute, StepPart::kWeightGradient);
+    steps_->back().runs_beside_next = shape_->framework.overlap.tensor_parallel_backward;
   }
 }
 
-void RankSteps::EnterRegionBackward(std::string_view name) {
+void RankSteps::EnterRegionBackward(std::string_view name, bool before_weight_gradient) {
   if (shape_->sequence_parallel) {
     Collect(fmt::format("{} gradient reduce-scatter", name), CollectiveKind::kReduceScatter,
             shape_->Boundary(), Axis::kTensor);
   } else if (shape_->tp > 1) {
     Collect(fmt::format("{} gradient all-reduce", name), CollectiveKind::kAllReduce,
             shape_->Boundary(), Axis::kTensor);
+  }
+  if (shape_->tp > 1) {
+    steps_->back().runs_beside_next =
+        before_weight_gradient && shape_->framework.overlap.tensor_parallel_backward;
   }
 }
 

@@ -93,7 +93,7 @@ class RankSteps {
   /// section 4.2.2).
   void GatherSavedInput(std::string_view name);
   /// Backward through the entry: a reduce-scatter, or an all-reduce.
-  void EnterRegionBackward(std::string_view name);
+  void EnterRegionBackward(std::string_view name, bool before_weight_gradient = true);
 
   void Collect(std::string name, CollectiveKind kind, Bytes bytes, Axis axis);
   void Collect(std::string name, CollectiveKind kind, Bytes bytes, Axis axis, DType dtype,

@@ -1,5 +1,6 @@
 #include "sim/training/stage_costs.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "workloads/layer_placement.h"
@@ -35,6 +36,37 @@ Cause CauseOf(workloads::Axis axis) {
   return Cause::kTensorParallel;
 }
 
+/// Fills `total` and `causes` from the steps.
+void SumPass(CostedPass& pass) {
+  Duration beside;  // of a collective that began with the next operation
+  Cause beside_cause = Cause::kTensorParallel;
+  const auto expose = [&](const Duration& covered) {
+    Duration exposed;
+    for (const Bound bound : kBounds) {
+      exposed[bound] = std::max<engine::Picoseconds>(0, beside[bound] - covered[bound]);
+    }
+    pass.total += exposed;
+    pass.causes.Add(beside_cause, exposed);
+    beside = Duration{};
+  };
+  for (const CostedStep& step : pass.steps) {
+    if (step.is_collective) {
+      expose(Duration{});  // collectives share one stream
+    }
+    if (step.runs_beside_next) {
+      beside = step.duration;
+      beside_cause = step.cause;
+      continue;
+    }
+    pass.total += step.duration;
+    pass.causes.Add(step.cause, step.duration);
+    if (!step.is_collective) {
+      expose(step.duration);
+    }
+  }
+  expose(Duration{});
+}
+
 Result<CostedPass> CostPass(const std::vector<Step>& steps, const workloads::Layout& layout,
                             const compute::OperationTime& time) {
   CostedPass pass;
@@ -57,10 +89,10 @@ Result<CostedPass> CostPass(const std::vector<Step>& steps, const workloads::Lay
       costed.cause = step.part == StepPart::kRecompute ? Cause::kRecompute : CauseOf(operation);
       costed.duration = Duration::Of(cost);
     }
-    pass.total += costed.duration;
-    pass.causes.Add(costed.cause, costed.duration);
+    costed.runs_beside_next = costed.is_collective && step.runs_beside_next;
     pass.steps.push_back(std::move(costed));
   }
+  SumPass(pass);
   return pass;
 }
 

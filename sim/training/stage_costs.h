@@ -51,11 +51,13 @@ struct CostedStep {
   std::string name;
   Cause cause = Cause::kMatmul;
   bool is_collective = false;
+  bool runs_beside_next = false;  // a collective beside the operation after it
   Duration duration = {};
 };
 
 /// One pass (forward or backward) through a layer: its steps in order, each waiting for the one
-/// before.
+/// before, but for collectives that run beside the next operation: only what outlasts it is
+/// exposed.
 struct CostedPass {
   std::vector<CostedStep> steps;
   Duration total;

@@ -270,19 +270,30 @@ class Builder {
   }
 
   void RunOperations(size_t rank, const CostedPass& pass, const std::vector<LabelIndex>& labels) {
+    TaskIndex beside = kNoTask;  // a collective that the next operation does not wait for
+    const auto wait_for_beside = [&] {
+      if (beside != kNoTask) {
+        pending_[rank].push_back(beside);
+        beside = kNoTask;
+      }
+    };
     for (size_t i = 0; i < pass.steps.size(); ++i) {
       const CostedStep& step = pass.steps[i];
       if (!step.is_collective) {
         AddCompute(rank, step.duration, labels[i]);
+        wait_for_beside();
         continue;
       }
-      std::vector<TaskIndex> dependencies = pending_[rank];
-      if (last_on_compute_[rank] != kNoTask) {
-        dependencies.push_back(last_on_compute_[rank]);
+      wait_for_beside();
+      const TaskIndex task =
+          Add(streams_[rank].collectives, step.duration, labels[i], Frontier(rank));
+      if (step.runs_beside_next) {
+        beside = task;
+      } else {
+        pending_[rank].push_back(task);
       }
-      pending_[rank].push_back(
-          Add(streams_[rank].collectives, step.duration, labels[i], dependencies));
     }
+    wait_for_beside();
   }
 
   /// Whatever must be over before this rank's work so far counts as done.
