@@ -67,6 +67,16 @@ TEST(ConfigsTest, ModelsRead) {
   }
 }
 
+// Not interpreted before serving is built: a document, beside the model that it belongs to.
+TEST(ConfigsTest, QuantisationFilesStandBesideTheirModels) {
+  for (const std::filesystem::path& file : ConfigsOf("models/quantisation")) {
+    const Result<Node> document = ReadDocument(file);
+    ExpectReads(file, document);
+    EXPECT_TRUE(document && document->Find("quantization") != nullptr) << file;
+    EXPECT_TRUE(std::filesystem::exists(kRoot / "configs/models" / file.filename())) << file;
+  }
+}
+
 TEST(ConfigsTest, ScenariosResolve) {
   for (const std::filesystem::path& file : ConfigsOf("scenarios")) {
     ExpectReads(file, sim::ReadScenarioFiles({file.string()}, {}).and_then([](const Node& node) {
