@@ -129,8 +129,9 @@ class ResolvedDocument {
       : root_(written), defaults_(defaults) {}
 
   void Set(std::string_view path, std::string value) {
-    const std::string parent_path(path.substr(0, std::min(path.rfind('.'), path.size())));
-    const std::string key(path.substr(path.rfind('.') + 1));
+    const size_t dot = path.rfind('.');
+    const std::string_view parent_path = dot == std::string_view::npos ? "" : path.substr(0, dot);
+    const std::string_view key = dot == std::string_view::npos ? path : path.substr(dot + 1);
     const Node* parent = NodeAt(root_, parent_path);
     const Node* present = parent->Find(key);
     if (present != nullptr) {

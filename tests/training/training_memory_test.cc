@@ -1,0 +1,89 @@
+#include "sim/training/training_memory.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/training/scenarios.h"
+
+namespace ridgeline::training {
+namespace {
+
+struct Counted {
+  StageCosts stages;
+  std::vector<MemoryUse> uses;
+};
+
+Counted Count(const std::string& yaml) {
+  const sim::Scenario scenario = MustResolve(yaml);
+  const compute::OperationTime time = compute::OperationTime::Analytic(scenario.cluster);
+  Counted counted;
+  counted.stages = CostStages(*scenario.training, scenario.cluster, time).value();
+  counted.uses = CountMemory(*scenario.training, counted.stages).value();
+  return counted;
+}
+
+Bytes SavedBy(const StageCosts& stages, size_t chunk) {
+  Bytes saved;
+  for (const size_t layer : stages.chunks[chunk].layers) {
+    saved += stages.layers[layer].saved_activations;
+  }
+  return saved;
+}
+
+// A layer: attention 1024 x 64 x (2 x 16 + 2 x 8) = 3,145,728, feed-forward 3 x 1024 x 4096 =
+// 12,582,912, norms 2,048. 16 layers 251,691,008; two tables of 32,000 x 1,024 = 65,536,000; last
+// norm 1,024: 317,228,032 parameters.
+constexpr double kParameters = 317'228'032;
+
+TEST(TrainingMemoryTest, OneGpuHoldsEighteenBytesAParameter) {
+  const MemoryUse use = Count(SmallJob(1, 1, 1, 1, 1, "  sharding: ddp\n")).uses[0];
+  EXPECT_DOUBLE_EQ(use.weights.base(), 2 * kParameters);
+  EXPECT_DOUBLE_EQ(use.gradients.base(), 4 * kParameters);
+  EXPECT_DOUBLE_EQ(use.optimizer.base(), 12 * kParameters);
+}
+
+TEST(TrainingMemoryTest, ADistributedOptimizerHoldsItsShareOfTheStates) {
+  const MemoryUse use = Count(SmallJob(1, 1, 1, 8, 1, "  sharding: zero-1\n")).uses[0];
+  EXPECT_DOUBLE_EQ(use.gradients.base(), 4 * kParameters);
+  EXPECT_DOUBLE_EQ(use.optimizer.base(), 12 * kParameters / 8);
+}
+
+TEST(TrainingMemoryTest, ParametersInFp32KeepNoMasterCopy) {
+  const MemoryUse use =
+      Count(SmallJob(1, 1, 1, 1, 1, "  sharding: ddp\n  precision: fp32\n")).uses[0];
+  EXPECT_DOUBLE_EQ(use.weights.base(), 4 * kParameters);
+  EXPECT_DOUBLE_EQ(use.optimizer.base(), 8 * kParameters);
+}
+
+// 1F1B: rank i of 4 holds min(m, 4 - i) micro-batches; GPipe holds all 8 everywhere. Ranks 1 and 2
+// hold layers alone.
+TEST(TrainingMemoryTest, ActivationsFollowTheSchedule) {
+  const Counted one_f_one_b = Count(SmallJob(1, 4, 1, 1, 8, "  schedule: 1f1b\n"));
+  EXPECT_DOUBLE_EQ(one_f_one_b.uses[1].activations.base(),
+                   3 * SavedBy(one_f_one_b.stages, 1).base());
+  EXPECT_DOUBLE_EQ(one_f_one_b.uses[2].activations.base(),
+                   2 * SavedBy(one_f_one_b.stages, 2).base());
+  const Counted gpipe = Count(SmallJob(1, 4, 1, 1, 8, "  schedule: gpipe\n"));
+  EXPECT_DOUBLE_EQ(gpipe.uses[1].activations.base(), 8 * SavedBy(gpipe.stages, 1).base());
+}
+
+// Interleaved, rank 1 of 4 with 2 chunks: 2 (4 - 1 - 1) + (2 - 1) 4 = 8 warm-up forwards and the
+// one in hand: 9 chunks.
+TEST(TrainingMemoryTest, InterleavingHoldsMoreChunksOfHalfTheSize) {
+  const Counted counted = Count(SmallJob(1, 4, 2, 1, 8));
+  EXPECT_DOUBLE_EQ(SavedBy(counted.stages, 1).base(), SavedBy(counted.stages, 5).base());
+  EXPECT_DOUBLE_EQ(counted.uses[1].activations.base(), 9 * SavedBy(counted.stages, 1).base());
+}
+
+TEST(TrainingMemoryTest, FullRecomputeKeepsInputsAndOneLayersWork) {
+  const Counted none = Count(SmallJob(1, 4, 1, 1, 8));
+  const Counted full = Count(SmallJob(1, 4, 1, 1, 8, "  recompute: full\n"));
+  // 4 layers, each keeping its input of 2,048 x 1,024 in 2 bytes; 3 micro-batches; then one layer
+  // in full.
+  const double inputs = 3 * 4 * 2048.0 * 1024 * 2;
+  EXPECT_DOUBLE_EQ(full.uses[1].activations.base(),
+                   inputs + full.stages.layers[0].recompute_buffer.base());
+  EXPECT_LT(full.uses[1].activations.base(), none.uses[1].activations.base());
+}
+
+}  // namespace
+}  // namespace ridgeline::training
