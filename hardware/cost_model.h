@@ -3,9 +3,12 @@
 /// the evidence.
 #pragma once
 
+#include <vector>
+
 #include "base/evidence.h"
 #include "base/operation.h"
 #include "base/result.h"
+#include "hardware/rate_in_use.h"
 
 namespace ridgeline::hardware {
 
@@ -17,6 +20,8 @@ class CostModel {
   /// vendor's peaks (INV-6). Fails (kFailedPrecondition) when the GPU cannot compute in the
   /// operation's data type. Thread-safe.
   virtual Result<Cost> CostOf(const Operation& operation) const = 0;
+  /// Every factor below peak that CostOf can read for such a run, with its source.
+  virtual std::vector<RateInUse> RatesFor(const RunProfile& run) const = 0;
 };
 
 }  // namespace ridgeline::hardware

@@ -116,16 +116,19 @@ Result<Cost> Roofline::CostOf(const Operation& operation) const {
               .evidence = Evidence::kAnalytic};
 }
 
-std::vector<RateInUse> Roofline::RatesInUse() const {
+std::vector<RateInUse> Roofline::RatesFor(const RunProfile& run) const {
   std::vector<RateInUse> rates;
-  for (const auto& [dtype, peak] : gpu_.peak) {
-    const std::string what = fmt::format("{} rate of {}", dtype, gpu_.name);
-    const auto sustained = gpu_.sustained.find(dtype);
-    rates.push_back(sustained == gpu_.sustained.end() ? AtPeak(what, peak)
-                                                      : InUse(what, sustained->second, peak));
+  for (const DType dtype : run.dtypes) {
+    const Result<ArithmeticRate> rate = MatrixRate(gpu_, dtype);
+    if (!rate) {
+      continue;
+    }
+    const std::string what = fmt::format("{} rate of {}", DTypeName(dtype), gpu_.name);
+    rates.push_back(rate->sustained ? InUse(what, *rate->sustained, rate->peak)
+                                    : AtPeak(what, rate->peak));
   }
   const std::optional<FlopsPerSecond> half = PeakOf(gpu_, DType::kBf16);
-  if (gpu_.sustained_attention && half) {
+  if (run.has_fused_attention && gpu_.sustained_attention && half) {
     rates.push_back(InUse(fmt::format("fused attention in 16 bit on {}", gpu_.name),
                           *gpu_.sustained_attention, *half));
   }

@@ -7,7 +7,6 @@
 /// is slower, to the worst cited sustained rate of large kernels. Evidence: analytic.
 #pragma once
 
-#include <string>
 #include <vector>
 
 #include "hardware/cost_model.h"
@@ -15,22 +14,12 @@
 
 namespace ridgeline::hardware {
 
-/// One factor below peak that the model reads: what, how much of the peak, and where it was
-/// measured.
-struct RateInUse {
-  std::string what;   // "bf16 matrix rate of h100-sxm"
-  std::string value;  // "798 TFLOP/s"
-  double of_peak = 1.0;
-  std::string source;
-};
-
 class Roofline final : public CostModel {
  public:
   explicit Roofline(Gpu gpu) : gpu_(std::move(gpu)) {}
   Result<Cost> CostOf(const Operation& operation) const override;
-  /// Every sustained rate and floor that CostOf can read, for the tables that list them beside a
-  /// result.
-  std::vector<RateInUse> RatesInUse() const;
+  /// Those of the run's data types that the GPU computes in, memory's and the kernel floor.
+  std::vector<RateInUse> RatesFor(const RunProfile& run) const override;
   const Gpu& gpu() const { return gpu_; }
 
  private:

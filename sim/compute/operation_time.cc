@@ -2,21 +2,24 @@
 
 #include <utility>
 
+#include "hardware/roofline.h"
 #include "sim/network/alpha_beta.h"
 
 namespace ridgeline::compute {
 
 OperationTime OperationTime::Analytic(const hardware::Cluster& cluster) {
-  auto roofline = std::make_unique<hardware::Roofline>(cluster.gpu);
-  auto collectives = std::make_unique<network::AlphaBetaCollectives>(cluster);
   OperationTime time;
-  time.rates_ = roofline->RatesInUse();
-  for (hardware::RateInUse& rate : collectives->RatesInUse()) {
-    time.rates_.push_back(std::move(rate));
-  }
-  time.gpu_ = std::move(roofline);
-  time.network_ = std::move(collectives);
+  time.gpu_ = std::make_unique<hardware::Roofline>(cluster.gpu);
+  time.network_ = std::make_unique<network::AlphaBetaCollectives>(cluster);
   return time;
+}
+
+std::vector<hardware::RateInUse> OperationTime::RatesFor(const hardware::RunProfile& run) const {
+  std::vector<hardware::RateInUse> rates = gpu_->RatesFor(run);
+  for (hardware::RateInUse& rate : network_->RatesFor(run)) {
+    rates.push_back(std::move(rate));
+  }
+  return rates;
 }
 
 }  // namespace ridgeline::compute

@@ -11,7 +11,6 @@
 #include "hardware/cluster.h"
 #include "hardware/collective_cost.h"
 #include "hardware/cost_model.h"
-#include "hardware/roofline.h"
 
 namespace ridgeline::compute {
 
@@ -23,13 +22,12 @@ class OperationTime {
   Result<Cost> CostOf(const Operation& operation) const { return gpu_->CostOf(operation); }
   Cost CostOf(const Collective& collective) const { return network_->CostOf(collective); }
 
-  /// Every factor below peak that an answer may have leaned on.
-  const std::vector<hardware::RateInUse>& rates_in_use() const { return rates_; }
+  /// Every factor below peak that such a run can read.
+  std::vector<hardware::RateInUse> RatesFor(const hardware::RunProfile& run) const;
 
  private:
   std::unique_ptr<const hardware::CostModel> gpu_;
   std::unique_ptr<const hardware::CollectiveCost> network_;
-  std::vector<hardware::RateInUse> rates_;
 };
 
 }  // namespace ridgeline::compute

@@ -1,9 +1,11 @@
 #include "sim/network/alpha_beta.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -211,51 +213,67 @@ Seconds AlphaBetaCollectives::BoundOf(const Collective& collective) const {
   return BoundWith(LinksOf(cluster_, ShapeOf(collective.group)), collective);
 }
 
-std::vector<hardware::RateInUse> AlphaBetaCollectives::RatesInUse() const {
+std::vector<hardware::RateInUse> AlphaBetaCollectives::RatesFor(
+    const hardware::RunProfile& run) const {
   std::vector<hardware::RateInUse> rates;
-  const auto add_latency = [&rates](std::string what, Seconds value, std::string_view source) {
+  if (run.gpus <= 1) {
+    return rates;
+  }
+  const auto add = [&rates](std::string what, std::string value, double of_peak,
+                            std::string_view source) {
     rates.push_back({.what = std::move(what),
-                     .value = Format(value),
-                     .of_peak = 1.0,
+                     .value = std::move(value),
+                     .of_peak = of_peak,
                      .source = std::string(source)});
   };
+  const bool leaves_node = cluster_.nodes > 1 && run.gpus > cluster_.node.gpus;
+  const PortRate inside = InsidePort(cluster_, cluster_.node.gpus);
   if (cluster_.node.gpus > 1) {
-    const PortRate inside = InsidePort(cluster_, cluster_.node.gpus);
     rates.push_back(RateOf(inside, inside.what));
     if (const PortRate pair = InsidePort(cluster_, 2); pair.what != inside.what) {
       rates.push_back(RateOf(pair, pair.what + ", two GPUs"));
     }
     if (cluster_.node.in_switch_reduction && inside.is_nvlink) {
       const double share = InSwitchShare(cluster_.gpu.architecture);
-      rates.push_back({.what = "reduction in the switches, share of NVLink",
-                       .value = fmt::format("{:.2f}", share),
-                       .of_peak = share,
-                       .source = std::string(kProtocolSource)});
-      add_latency("reduction in the switches, latency", kInSwitchLatency, kProtocolSource);
-    }
-    const bool is_nvlink = inside.is_nvlink;
-    for (const Protocol& protocol : ProtocolsOf(Algorithm::kRing)) {
-      if (is_nvlink || !protocol.needs_nvlink) {
-        add_latency(fmt::format("ring {} start, and a step inside a node", protocol.name),
-                    protocol.base, kProtocolSource);
-        rates.back().value = fmt::format("{}, {}", Format(protocol.base),
-                                         Format(is_nvlink ? protocol.nvlink : protocol.pcie));
-      }
+      add("reduction in the switches, share of NVLink", fmt::format("{:.2f}", share), share,
+          kProtocolSource);
+      add("reduction in the switches, latency", Format(kInSwitchLatency), 1.0, kProtocolSource);
     }
   }
-  if (cluster_.nodes > 1) {
-    const PortRate across = AcrossPort(cluster_, 2);
-    rates.push_back(RateOf(across, fmt::format("a GPU's share of {}", cluster_.fabric.name)));
-    for (const Protocol& protocol : ProtocolsOf(Algorithm::kRing)) {
-      add_latency(fmt::format("ring {} step between nodes", protocol.name), protocol.network,
-                  kProtocolSource);
-    }
+  if (leaves_node) {
+    const double nodes = std::ceil(static_cast<double>(run.gpus) / cluster_.node.gpus);
+    rates.push_back(RateOf(AcrossPort(cluster_, nodes),
+                           fmt::format("a GPU's share of {}", cluster_.fabric.name)));
     const auto source = cluster_.fabric.sources.find("latency");
-    add_latency(fmt::format("latency of {}, of which the excess over {} is added",
-                            cluster_.fabric.name, Format(kAssumedNetworkLatency)),
-                cluster_.fabric.latency,
-                source == cluster_.fabric.sources.end() ? "not stated" : source->second);
+    add(fmt::format("latency of {}, of which the excess over {} is added", cluster_.fabric.name,
+                    Format(kAssumedNetworkLatency)),
+        Format(cluster_.fabric.latency), 1.0,
+        source == cluster_.fabric.sources.end() ? "not stated" : source->second);
+    add("least time of a step inside a node while its host serves the network",
+        fmt::format("{}, Simple {}", Format(kHostOverhead), Format(kHostOverheadSimple)), 1.0,
+        kProtocolSource);
   }
+  const auto add_protocols = [&](std::string_view name, Algorithm algorithm) {
+    for (const Protocol& protocol : ProtocolsOf(algorithm)) {
+      if (protocol.needs_nvlink && !inside.is_nvlink) {
+        continue;
+      }
+      const double share = leaves_node ? protocol.many_nodes_share : protocol.one_node_share;
+      add(fmt::format("{} {}: start, a step inside a node, between nodes, share of links", name,
+                      protocol.name),
+          fmt::format("{}, {}, {}, {:.2f}", Format(protocol.base),
+                      Format(inside.is_nvlink ? protocol.nvlink : protocol.pcie),
+                      leaves_node ? Format(protocol.network) : "none", share),
+          share, kProtocolSource);
+    }
+  };
+  add_protocols("ring", Algorithm::kRing);
+  add_protocols("tree", Algorithm::kTree);
+  if (leaves_node) {
+    add_protocols("aggregated trees", Algorithm::kAggregatedTrees);
+  }
+  add("most that LL carries", Format(LowLatencyCeiling(cluster_.gpu.architecture, 1)), 1.0,
+      kProtocolSource);
   return rates;
 }
 

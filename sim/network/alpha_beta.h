@@ -17,7 +17,6 @@
 
 #include "hardware/cluster.h"
 #include "hardware/collective_cost.h"
-#include "hardware/roofline.h"
 
 namespace ridgeline::network {
 
@@ -32,8 +31,8 @@ class AlphaBetaCollectives final : public hardware::CollectiveCost {
   /// The time that nothing beats: low of CostOf.
   Seconds BoundOf(const Collective& collective) const;
 
-  /// Every link rate and latency that CostOf can read.
-  std::vector<hardware::RateInUse> RatesInUse() const;
+  /// Links inside a node when the run has two GPUs, between nodes when it is larger than one.
+  std::vector<hardware::RateInUse> RatesFor(const hardware::RunProfile& run) const override;
 
  private:
   hardware::Cluster cluster_;

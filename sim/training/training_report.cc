@@ -164,9 +164,21 @@ void AddMemory(sim::Report& report, const sim::Scenario& scenario,
   }
 }
 
+/// Matrices in one data type; vector FLOPs only where gradients are added by a kernel of their own.
+hardware::RunProfile ProfileOf(const sim::TrainingScenario& training) {
+  hardware::RunProfile run{.dtypes = {training.precision}, .gpus = training.layout.gpus()};
+  if (!training.framework.fusion.gradient_accumulation && training.precision != DType::kFp32) {
+    run.dtypes.push_back(DType::kFp32);
+  }
+  run.has_fused_attention =
+      training.framework.attention == workloads::AttentionChoice::kFlash &&
+      (training.precision == DType::kBf16 || training.precision == DType::kFp16);
+  return run;
+}
+
 void AddAssumptions(sim::Report& report, const sim::Scenario& scenario,
                     const compute::OperationTime& time) {
-  for (const hardware::RateInUse& rate : time.rates_in_use()) {
+  for (const hardware::RateInUse& rate : time.RatesFor(ProfileOf(*scenario.training))) {
     report.assumptions.push_back({rate.what, rate.value, rate.source});
   }
   report.assumptions.push_back({"MFU counts", "causal attention, output head, no recomputation",

@@ -63,13 +63,17 @@ TEST(RooflineTest, AGpuWithoutSustainedRatesRunsAtItsPeakAndSaysSo) {
   const Roofline roofline(gpu);
   const Gemm gemm{.m = 8192, .n = 8192, .k = 8192};
   EXPECT_EQ(roofline.CostOf(gemm)->mean, PeakBound(gpu, gemm).value());
-  EXPECT_THAT(roofline.RatesInUse().front().source, HasSubstr("no sustained rate is cited"));
+  EXPECT_THAT(roofline.RatesFor({.dtypes = {DType::kBf16}}).front().source,
+              HasSubstr("no sustained rate is cited"));
 }
 
-TEST(RooflineTest, RatesInUseNameEverySustainedRateWithItsSource) {
+// Asked for bf16 and fused attention: those two, memory and the floor, and nothing of fp8 or fp64.
+TEST(RooflineTest, RatesAreThoseOfTheRunEachWithItsSource) {
   const Gpu gpu = ShippedGpu("h100-sxm");
-  const auto rates = Roofline(gpu).RatesInUse();
-  EXPECT_EQ(rates.size(), gpu.peak.size() + 3);  // attention, memory, floor
+  const auto rates =
+      Roofline(gpu).RatesFor({.dtypes = {DType::kBf16}, .has_fused_attention = true});
+  ASSERT_EQ(rates.size(), 4u);
+  EXPECT_EQ(rates[0].what, "bf16 rate of h100-sxm");
   for (const RateInUse& rate : rates) {
     EXPECT_NE(rate.source, "") << rate.what;
     EXPECT_GT(rate.of_peak, 0) << rate.what;

@@ -105,11 +105,19 @@ TEST(AlphaBetaTest, OneRankOrNoBytesTakeNoTime) {
 TEST(AlphaBetaTest, EveryRateInUseHasASource) {
   for (const char* text : {"{nodes: dgx-h100, count: 4}", "{nodes: h100-nvl-x8, count: 2}",
                            "{nodes: rtx-4090-x8}", "bloom-384"}) {
-    for (const auto& rate : AlphaBetaCollectives(Resolve(text)).RatesInUse()) {
+    for (const auto& rate : AlphaBetaCollectives(Resolve(text)).RatesFor({.gpus = 32})) {
       EXPECT_NE(rate.source, "") << rate.what;
       EXPECT_NE(rate.source, "not stated") << rate.what;
       EXPECT_LE(rate.of_peak, 1) << rate.what;
     }
+  }
+}
+
+TEST(AlphaBetaTest, ARunReadsOnlyTheLinksThatItUses) {
+  const AlphaBetaCollectives collectives(Resolve("{nodes: dgx-h100, count: 4}"));
+  EXPECT_TRUE(collectives.RatesFor({.gpus = 1}).empty());
+  for (const auto& rate : collectives.RatesFor({.gpus = 8})) {
+    EXPECT_EQ(rate.what.find("share of rail"), std::string::npos) << rate.what;
   }
 }
 
