@@ -13,10 +13,20 @@ namespace {
 
 constexpr int64_t kMaxDegree = int64_t{1} << 20;
 
-/// `n` ranks, `stride` apart in an order whose runs of `gpus_per_node` share a node.
-RankGroup StridedGroup(int64_t ranks, int64_t stride, int64_t gpus_per_node) {
-  const int64_t on_node = std::max<int64_t>(1, gpus_per_node / std::max<int64_t>(1, stride));
-  return {.ranks = ranks, .ranks_per_node = std::min(ranks, on_node)};
+/// The worst placed of the groups of `ranks` ranks, `stride` apart, that tile the job: all groups
+/// work in step, so the one that spans most nodes sets the pace. Nodes hold runs of gpus_per_node.
+RankGroup StridedGroup(int64_t ranks, int64_t stride, const Layout& layout) {
+  const int64_t node = layout.gpus_per_node;
+  if (ranks <= 1 || stride >= node) {
+    return {.ranks = ranks, .ranks_per_node = layout.gpus() <= node ? ranks : 1};
+  }
+  // Blocks of ranks x stride GPUs begin at multiples of `step` within a node, and a block's groups
+  // at its first `stride` GPUs; the group that begins last in its node reaches the furthest.
+  const int64_t step = std::gcd(ranks * stride, node);
+  const int64_t latest = stride >= step ? node - 1 : node - step + stride - 1;
+  const int64_t job_nodes = (layout.gpus() + node - 1) / node;
+  const int64_t nodes = std::min(job_nodes, (latest + (ranks - 1) * stride) / node + 1);
+  return {.ranks = ranks, .ranks_per_node = (ranks + nodes - 1) / nodes};
 }
 
 /// "1, 2, 4 or 8": the divisors of `number` up to `most`, a dozen at most.
@@ -312,7 +322,7 @@ const Schema<Parallelism>& SchemaOf(Tag<Parallelism>) {
 RankGroup GroupOf(const Layout& layout, Axis axis) {
   const int64_t replicas = layout.dp * layout.cp;
   const auto group = [&](int64_t ranks, int64_t stride) {
-    return StridedGroup(ranks, stride, layout.gpus_per_node);
+    return StridedGroup(ranks, stride, layout);
   };
   switch (axis) {
     case Axis::kTensor:
@@ -329,6 +339,15 @@ RankGroup GroupOf(const Layout& layout, Axis axis) {
       return group(layout.pp, layout.tp * replicas);
   }
   return {};
+}
+
+RankGroup BoundaryGroup(const Layout& layout, int64_t stage) {
+  const int64_t ranks = layout.tp * layout.cp * layout.dp;
+  const bool is_wrap = stage + 1 == layout.pp;
+  const int64_t first = is_wrap ? 0 : stage * ranks;
+  const int64_t last = is_wrap ? layout.gpus() - 1 : (stage + 2) * ranks - 1;
+  const bool shares_node = first / layout.gpus_per_node == last / layout.gpus_per_node;
+  return {.ranks = 2, .ranks_per_node = shares_node ? 2 : 1};
 }
 
 Result<Layout> CheckLayout(const Model& model, const LayoutRequest& request) {

@@ -39,8 +39,14 @@ struct Layout {
 /// The ranks of one group along an axis, and how many of them share a node. Neighbours along tp are
 /// adjacent, then cp, then dp. kData is the group that reduces dense gradients, dp·cp ranks;
 /// kExpert takes ep neighbours of it and kExpertData, which reduces the experts' gradients, every
-/// ep-th.
+/// ep-th. Where a size does not divide the node, groups lie differently; the answer is the one over
+/// most nodes, which the others wait for, its ranks taken as evenly spread.
 RankGroup GroupOf(const Layout& layout, Axis axis);
+
+/// A rank of pipeline stage `stage` and its partner in the next stage; after the last comes the
+/// first, as interleaving needs. On one node only when both stages lie on it, for then, and only
+/// then, every pair of partners does.
+RankGroup BoundaryGroup(const Layout& layout, int64_t stage);
 
 /// Settings that legality depends on; see CheckLayout.
 struct LayoutRequest {

@@ -56,60 +56,56 @@ Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const 
     const std::vector<size_t>& layers = stages.chunks[chunk].layers;
     workloads::RankParameters in_chunk;
     // Gradients become ready from the top layer down; a bucket is sent when full, the rest at the
-    // chunk's end.
-    Bytes dense_bucket;
-    Bytes expert_bucket;
-    const auto send = [&](Bytes& bucket, const RankGroup& group, size_t layer) {
-      if (bucket.base() > 0 && group.ranks > 1) {
+    // chunk's end. A distributed optimizer's parameters come back bucket by bucket.
+    double dense_bucket = 0;
+    double expert_bucket = 0;
+    std::vector<EpilogueCosts::Gather> gathers;
+    const auto send = [&](double& bucket, const RankGroup& group, size_t layer) {
+      const bool is_full =
+          bucket * BytesPerElement(dtypes.reduce) >= training.framework.gradient_bucket;
+      if (!is_full && layer > 0) {
+        return;
+      }
+      if (bucket > 0 && group.ranks > 1) {
+        const auto duration_of = [&](CollectiveKind kind, DType dtype) {
+          return Duration::Of(
+              time.CostOf(Collective{kind, bucket * BytesPerElement(dtype), group, dtype}));
+        };
         costs.reductions.push_back({.rank = rank,
                                     .after_chunk = chunk,
                                     .after_layer = layer,
-                                    .duration = Duration::Of(time.CostOf(
-                                        Collective{reduce, bucket, group, dtypes.reduce}))});
+                                    .duration = duration_of(reduce, dtypes.reduce)});
+        if (is_sharded) {
+          gathers.push_back(
+              {.rank = rank,
+               .before_chunk = chunk,
+               .before_layer = layer,
+               .duration = duration_of(CollectiveKind::kAllGather, dtypes.parameters)});
+        }
       }
-      bucket = Bytes{};
+      bucket = 0;
     };
     for (size_t position = layers.size(); position-- > 0;) {
       const workloads::RankParameters& parameters = stages.layers[layers[position]].parameters;
       in_chunk.dense += parameters.dense;
       in_chunk.experts += parameters.experts;
-      dense_bucket += parameters.dense * BytesPerElement(dtypes.reduce);
-      expert_bucket += parameters.experts * BytesPerElement(dtypes.reduce);
-      if (dense_bucket >= training.framework.gradient_bucket || position == 0) {
-        send(dense_bucket, dense_group, position);
-      }
-      if (expert_bucket >= training.framework.gradient_bucket || position == 0) {
-        send(expert_bucket, expert_group, position);
-      }
+      dense_bucket += parameters.dense;
+      expert_bucket += parameters.experts;
+      send(dense_bucket, dense_group, position);
+      send(expert_bucket, expert_group, position);
     }
     held[rank].dense += in_chunk.dense;
     held[rank].experts += in_chunk.experts;
-    if (is_sharded) {
-      const auto gather = [&](double parameters, const RankGroup& group) {
-        if (parameters > 0 && group.ranks > 1) {
-          costs.gathers.push_back(
-              {.rank = rank,
-               .before_chunk = chunk,
-               .duration = Duration::Of(time.CostOf(Collective{
-                   CollectiveKind::kAllGather, parameters * BytesPerElement(dtypes.parameters),
-                   group, dtypes.parameters}))});
-        }
-      };
-      gather(in_chunk.dense, dense_group);
-      gather(in_chunk.experts, expert_group);
-    }
+    costs.gathers.insert(costs.gathers.end(), gathers.rbegin(), gathers.rend());
   }
 
   if (training.model.has_tied_embeddings && layout.pp > 1) {
     const Bytes table = static_cast<double>(training.model.vocabulary) *
                         static_cast<double>(training.model.hidden) /
                         static_cast<double>(layout.tp) * BytesPerElement(dtypes.reduce);
-    const bool shares_node = layout.gpus() <= layout.gpus_per_node;
-    const Duration duration =
-        Duration::Of(time.CostOf(Collective{CollectiveKind::kAllReduce,
-                                            table,
-                                            {.ranks = 2, .ranks_per_node = shares_node ? 2 : 1},
-                                            dtypes.reduce}));
+    const RankGroup ends = workloads::BoundaryGroup(layout, layout.pp - 1);
+    const Duration duration = Duration::Of(
+        time.CostOf(Collective{CollectiveKind::kAllReduce, table, ends, dtypes.reduce}));
     costs.tied_reduction.assign(pp, Duration{});
     costs.tied_reduction.front() = duration;
     costs.tied_reduction.back() = duration;

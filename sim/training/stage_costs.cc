@@ -114,14 +114,6 @@ Result<CostedLayer> CostLayer(std::string name, const LoweredLayer& lowered,
   return costed;
 }
 
-/// Two neighbouring stages: on one node only when every pair of partners is.
-RankGroup BoundaryGroup(const workloads::Layout& layout) {
-  const int64_t ranks_per_stage = layout.tp * layout.cp * layout.dp;
-  const bool stays_inside =
-      layout.gpus_per_node % ranks_per_stage == 0 && layout.gpus() <= layout.gpus_per_node;
-  return {.ranks = 2, .ranks_per_node = stays_inside ? 2 : 1};
-}
-
 }  // namespace
 
 Result<StageCosts> CostStages(const sim::TrainingScenario& training, const hardware::Cluster&,
@@ -166,7 +158,10 @@ Result<StageCosts> CostStages(const sim::TrainingScenario& training, const hardw
   {
     ASSIGN_OR_RETURN(const LoweredLayer lowered, workloads::LowerHead(request));
     ASSIGN_OR_RETURN(CostedLayer costed, CostLayer("head", lowered, layout, time));
-    costed.parameters.dense = (shares_table ? 0.0 : shard) + static_cast<double>(model.hidden);
+    const bool has_bias =
+        !model.kinds.empty() && model.kinds.front().norm == workloads::NormKind::kLayerNorm;
+    costed.parameters.dense =
+        (shares_table ? 0.0 : shard) + static_cast<double>(model.hidden) * (has_bias ? 2.0 : 1.0);
     costs.layers.push_back(std::move(costed));
   }
 
@@ -198,11 +193,13 @@ Result<StageCosts> CostStages(const sim::TrainingScenario& training, const hardw
     const double tokens =
         static_cast<double>(training.micro_batch) * static_cast<double>(training.sequence_length);
     const double split = layout.sequence_parallel ? static_cast<double>(layout.tp) : 1.0;
-    const DType dtype = training.framework.dtypes.parameters;
     const Bytes message =
-        tokens * static_cast<double>(model.hidden) / split * BytesPerElement(dtype);
-    costs.boundary_send = Duration::Of(
-        time.CostOf(Collective{CollectiveKind::kSend, message, BoundaryGroup(layout), dtype}));
+        tokens * static_cast<double>(model.hidden) / split * BytesPerElement(training.precision);
+    for (int64_t stage = 0; stage < layout.pp; ++stage) {
+      costs.boundary_sends.push_back(Duration::Of(
+          time.CostOf(Collective{CollectiveKind::kSend, message,
+                                 workloads::BoundaryGroup(layout, stage), training.precision})));
+    }
   }
   return costs;
 }

@@ -83,7 +83,8 @@ struct ChunkCosts {
 struct StageCosts {
   std::vector<CostedLayer> layers;  // distinct ones
   std::vector<ChunkCosts> chunks;   // pp x vpp
-  Duration boundary_send;           // activations from one stage to the next, the slowest pair
+  /// Activations, or their gradients, between a stage and the next (the last and the first).
+  std::vector<Duration> boundary_sends;
   bool has_pipeline = false;
 };
 

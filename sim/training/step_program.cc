@@ -32,6 +32,12 @@ struct PassLabels {
   std::vector<std::vector<LabelIndex>> operations;  // kOperations
 };
 
+/// A gather of parameters, and the lowest layer of a chunk that waits for it.
+struct LayerGather {
+  size_t before_layer = 0;
+  TaskIndex task = 0;
+};
+
 class Builder {
  public:
   Builder(const sim::TrainingScenario& training, const StageCosts& stages,
@@ -92,7 +98,9 @@ class Builder {
       forward_labels_.push_back(LabelsOf(chunk, SlotKind::kForward));
       backward_labels_.push_back(LabelsOf(chunk, SlotKind::kBackward));
     }
-    send_label_ = Label("send", Cause::kPipelineParallel, stages_.boundary_send);
+    for (const Duration& send : stages_.boundary_sends) {
+      send_labels_.push_back(Label("send", Cause::kPipelineParallel, send));
+    }
   }
 
   const CostedPass& PassOf(size_t layer, SlotKind kind) const {
@@ -177,7 +185,7 @@ class Builder {
     for (const EpilogueCosts::Gather& gather : epilogue_.gathers) {
       const LabelIndex label = Label("gather parameters", Cause::kDataParallel, gather.duration);
       gathers_of_chunk_[gather.before_chunk].push_back(
-          Add(streams_[gather.rank].data, gather.duration, label, {}));
+          {gather.before_layer, Add(streams_[gather.rank].data, gather.duration, label, {})});
     }
   }
 
@@ -226,9 +234,6 @@ class Builder {
       if (chunk > 0) {
         pending_[rank].push_back(done_forward_[Index(chunk - 1, slot.micro_batch)]);
       }
-      pending_[rank].insert(pending_[rank].end(), gathers_of_chunk_[chunk].begin(),
-                            gathers_of_chunk_[chunk].end());
-      gathers_of_chunk_[chunk].clear();
     } else if (chunk + 1 < chunks_) {
       pending_[rank].push_back(done_backward_[Index(chunk + 1, slot.micro_batch)]);
     }
@@ -245,9 +250,14 @@ class Builder {
 
   void RunPass(size_t rank, size_t chunk, SlotKind kind, bool reduces) {
     const std::vector<size_t>& layers = stages_.chunks[chunk].layers;
+    // The first forward of a chunk waits for its parameters, layer by layer.
+    std::vector<LayerGather> gathers;
+    if (kind == SlotKind::kForward) {
+      gathers.swap(gathers_of_chunk_[chunk]);
+    }
     const PassLabels& labels =
         kind == SlotKind::kForward ? forward_labels_[chunk] : backward_labels_[chunk];
-    if (detail_ == Detail::kSlots && !reduces) {
+    if (detail_ == Detail::kSlots && !reduces && gathers.empty()) {
       Duration total;
       for (const size_t layer : layers) {
         total += PassOf(layer, kind).total;
@@ -258,6 +268,11 @@ class Builder {
     for (size_t i = 0; i < layers.size(); ++i) {
       const size_t position = kind == SlotKind::kForward ? i : layers.size() - 1 - i;
       const CostedPass& pass = PassOf(layers[position], kind);
+      for (const LayerGather& gather : gathers) {
+        if (gather.before_layer == position) {
+          pending_[rank].push_back(gather.task);
+        }
+      }
       if (detail_ != Detail::kOperations) {
         AddCompute(rank, pass.total, labels.layers[position]);
       } else {
@@ -325,7 +340,9 @@ class Builder {
     }
     const StreamIndex stream =
         is_forward ? streams_[rank].send_forward : streams_[rank].send_backward;
-    const TaskIndex send = Add(stream, stages_.boundary_send, send_label_, Frontier(rank));
+    const size_t boundary = is_forward ? rank : (rank + pp_ - 1) % pp_;
+    const TaskIndex send =
+        Add(stream, stages_.boundary_sends[boundary], send_labels_[boundary], Frontier(rank));
     done[Index(chunk, slot.micro_batch)] = send;
     if (!training_.framework.overlap.pipeline_sends) {
       pending_[rank].push_back(send);
@@ -402,12 +419,12 @@ class Builder {
   std::vector<PassLabels> forward_labels_, backward_labels_;
   std::vector<LabelIndex> layer_forward_, layer_backward_;
   std::vector<std::vector<LabelIndex>> step_forward_, step_backward_;
-  LabelIndex send_label_ = 0;
+  std::vector<LabelIndex> send_labels_;  // by stage, of the boundary above it
   std::vector<std::vector<Slot>> orders_;
   std::vector<TaskIndex> done_forward_,
       done_backward_;                   // by chunk and micro-batch: what the next chunk waits for
   std::vector<size_t> backwards_left_;  // by chunk
-  std::vector<std::vector<TaskIndex>> gathers_of_chunk_;
+  std::vector<std::vector<LayerGather>> gathers_of_chunk_;
   std::vector<TaskIndex> last_on_compute_;  // by rank
   std::vector<std::vector<TaskIndex>>
       pending_;  // by rank: what its next compute task waits for besides the stream

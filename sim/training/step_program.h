@@ -54,11 +54,13 @@ struct EpilogueCosts {
   struct Gather {
     size_t rank = 0;
     size_t before_chunk = 0;  // model chunk whose parameters it brings
+    size_t before_layer = 0;  // position in that chunk of the lowest layer among them
     Duration duration;
   };
   std::vector<Reduction>
       reductions;               // gradients, bucket by bucket, in order of readiness within a rank
-  std::vector<Gather> gathers;  // parameters of a distributed optimizer
+  std::vector<Gather> gathers;  // parameters of a distributed optimizer, by the same buckets, in
+                                // the order in which the forward needs them
   std::vector<Duration>
       tied_reduction;  // by rank: the word table shared by first and last stage; empty when none
   std::vector<Duration> gradient_norm;  // by rank

@@ -131,5 +131,32 @@ TEST(TrainingSimulationTest, AStopIsHeard) {
   EXPECT_EQ(report.error().code, ErrorCode::kCancelled);
 }
 
+// Four of a node's GPUs are two stages, so the pipeline of two nodes crosses between them once each
+// way: less is exposed than when every stage is a node away.
+TEST(TrainingSimulationTest, StagesOnOneNodeSendOverNvlink) {
+  const sim::Scenario scenario = MustResolve(SmallJob(4, 4, 1, 1, 8));
+  const compute::OperationTime time = compute::OperationTime::Analytic(scenario.cluster);
+  const StageCosts stages = CostStages(*scenario.training, scenario.cluster, time).value();
+  ASSERT_EQ(stages.boundary_sends.size(), 4u);
+  EXPECT_LT(stages.boundary_sends[0][Bound::kMean], stages.boundary_sends[1][Bound::kMean]);
+  EXPECT_EQ(stages.boundary_sends[0].at, stages.boundary_sends[2].at);
+  EXPECT_EQ(stages.boundary_sends[1].at, stages.boundary_sends[3].at);  // last to first
+}
+
+// Buckets of 160 MB in fp32 are 40 M parameters: the forward begins when the first has come back,
+// not when all of them have.
+TEST(TrainingSimulationTest, ParametersComeBackBucketByBucket) {
+  const sim::Scenario scenario = MustResolve(SmallJob(1, 1, 1, 64, 1, "  sharding: zero-1\n"));
+  const compute::OperationTime time = compute::OperationTime::Analytic(scenario.cluster);
+  const StageCosts stages = CostStages(*scenario.training, scenario.cluster, time).value();
+  const EpilogueCosts epilogue = CostEpilogue(*scenario.training, stages, time).value();
+  ASSERT_GT(epilogue.gathers.size(), 4u);
+  EXPECT_EQ(epilogue.gathers.size(), epilogue.reductions.size());
+  EXPECT_EQ(epilogue.gathers.front().before_layer, 0u);
+  for (size_t i = 1; i < epilogue.gathers.size(); ++i) {
+    EXPECT_GT(epilogue.gathers[i].before_layer, epilogue.gathers[i - 1].before_layer);
+  }
+}
+
 }  // namespace
 }  // namespace ridgeline::training

@@ -149,6 +149,35 @@ TEST(GroupOfTest, GroupsWiderThanANode) {
   EXPECT_EQ(GroupOf(layout, Axis::kData), (RankGroup{2, 1}));
 }
 
+// Nodes of 8 and tp 3: the third group holds GPUs 6, 7 and 8, so it lies 2 + 1, and all wait for
+// it. Nodes of 6 and tp 4: the second holds 4, 5 and 6, 7. A job inside one node never leaves it.
+TEST(GroupOfTest, TensorGroupsThatStraddleNodesSetThePace) {
+  EXPECT_EQ(GroupOf({.tp = 3, .dp = 8}, Axis::kTensor), (RankGroup{3, 2}));
+  EXPECT_EQ(GroupOf({.tp = 4, .dp = 3, .gpus_per_node = 6}, Axis::kTensor), (RankGroup{4, 2}));
+  EXPECT_EQ(GroupOf({.tp = 3, .dp = 2}, Axis::kTensor), (RankGroup{3, 3}));
+}
+
+// 12 GPUs on nodes of 8, tp 2: dp neighbours at 0, 2 ... 10, four on the first node and two on the
+// second: even shares of two nodes are three.
+TEST(GroupOfTest, TheLastNodeMayBePartlyUsed) {
+  EXPECT_EQ(GroupOf({.tp = 2, .dp = 6}, Axis::kData), (RankGroup{6, 3}));
+  EXPECT_EQ(GroupOf({.tp = 12}, Axis::kTensor), (RankGroup{12, 6}));
+}
+
+// Nodes of 8, two GPUs a stage: four stages on each of two nodes. Only the step from stage 3 to 4
+// and the way back from the last to the first leave a node.
+TEST(BoundaryGroupTest, NeighbouringStagesMayShareANode) {
+  const Layout layout{.tp = 2, .pp = 8, .dp = 1};
+  for (const int64_t stage : {0, 1, 2, 4, 5, 6}) {
+    EXPECT_EQ(BoundaryGroup(layout, stage), (RankGroup{2, 2})) << stage;
+  }
+  EXPECT_EQ(BoundaryGroup(layout, 3), (RankGroup{2, 1}));
+  EXPECT_EQ(BoundaryGroup(layout, 7), (RankGroup{2, 1}));
+  // Ten of a node's sixteen GPUs: inside, though 5 does not divide 16.
+  EXPECT_EQ(BoundaryGroup({.tp = 5, .pp = 2, .gpus_per_node = 16}, 0), (RankGroup{2, 2}));
+  EXPECT_EQ(BoundaryGroup({.tp = 8, .pp = 4}, 0), (RankGroup{2, 1}));
+}
+
 TEST(FrameworkTest, EveryShippedFrameworkIsReadAndCitesItsSettings) {
   const auto folder = std::filesystem::path(RIDGELINE_SOURCE_DIR) / "configs" / "frameworks";
   int found = 0;
