@@ -198,6 +198,30 @@ void CheckSchedule(const TrainingScenario& training, const Node& document,
   }
 }
 
+/// The framework's data types for this job. What the framework keeps in the type of computation
+/// (all of it, in plain PyTorch) follows the job's precision; what it keeps wider stays. A master
+/// copy no wider than the parameters is no copy.
+workloads::TrainingDtypes DtypesOf(const TrainingJob& job, workloads::TrainingDtypes dtypes) {
+  const DType theirs = dtypes.parameters;
+  const bool is_half = job.precision == DType::kFp16 || job.precision == DType::kBf16;
+  const bool is_single = job.precision == DType::kFp32 || job.precision == DType::kTf32;
+  if (theirs == DType::kFp16 || theirs == DType::kBf16) {
+    const DType ours = is_half ? job.precision : is_single ? DType::kFp32 : theirs;
+    for (DType* dtype : {&dtypes.parameters, &dtypes.gradients, &dtypes.reduce, &dtypes.optimizer,
+                         &dtypes.master}) {
+      *dtype = *dtype == theirs ? ours : *dtype;
+    }
+  }
+  dtypes.parameters = job.dtypes.parameters.value_or(dtypes.parameters);
+  dtypes.gradients = job.dtypes.gradients.value_or(dtypes.gradients);
+  dtypes.reduce = job.dtypes.reduce.value_or(dtypes.reduce);
+  dtypes.optimizer = job.dtypes.optimizer.value_or(dtypes.optimizer);
+  if (BytesPerElement(dtypes.master) <= BytesPerElement(dtypes.parameters)) {
+    dtypes.master = dtypes.parameters;
+  }
+  return dtypes;
+}
+
 std::optional<TrainingScenario> ResolveTraining(const TrainingJob& job,
                                                 const std::optional<hardware::Cluster>& cluster,
                                                 const Node& document,
@@ -262,17 +286,7 @@ std::optional<TrainingScenario> ResolveTraining(const TrainingJob& job,
       }
     }
   }
-  workloads::TrainingDtypes& dtypes = framework->dtypes;
-  if (job.precision == DType::kFp16 && dtypes.parameters == DType::kBf16) {
-    dtypes.parameters = DType::kFp16;
-  }
-  if (job.precision == DType::kFp32 || job.precision == DType::kTf32) {
-    dtypes.parameters = DType::kFp32;
-  }
-  dtypes.parameters = job.dtypes.parameters.value_or(dtypes.parameters);
-  dtypes.gradients = job.dtypes.gradients.value_or(dtypes.gradients);
-  dtypes.reduce = job.dtypes.reduce.value_or(dtypes.reduce);
-  dtypes.optimizer = job.dtypes.optimizer.value_or(dtypes.optimizer);
+  framework->dtypes = DtypesOf(job, framework->dtypes);
   framework->attention = job.attention.value_or(framework->attention);
   training.model = *std::move(model);
   training.framework = *std::move(framework);

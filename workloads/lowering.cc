@@ -66,8 +66,10 @@ void ApplyRecompute(Recompute recompute, const RankShape& shape, const PartOfLay
         step.part = StepPart::kRecompute;
       }
       lowered.backward.insert(lowered.backward.begin(), again.begin(), again.end());
-      lowered.recompute_buffer = lowered.saved_activations;
-      lowered.saved_activations = shape.Activation(shape.shard_tokens, shape.hidden);
+      // The input stays: what comes back is the rest.
+      const Bytes input = shape.Activation(shape.shard_tokens, shape.hidden);
+      lowered.recompute_buffer = lowered.saved_activations - input;
+      lowered.saved_activations = input;
       return;
     }
   }

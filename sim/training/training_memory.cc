@@ -5,6 +5,22 @@
 #include "workloads/pipeline_schedule.h"
 
 namespace ridgeline::training {
+namespace {
+
+/// The most that a chunk's backward holds beyond what its forward left: layers go from the top,
+/// each with its buffer, while those above it have given back what they kept.
+Bytes BackwardExtra(const StageCosts& stages, const ChunkCosts& chunk) {
+  Bytes extra;
+  Bytes given_back;
+  for (size_t position = chunk.layers.size(); position-- > 0;) {
+    const CostedLayer& layer = stages.layers[chunk.layers[position]];
+    extra = std::max(extra, layer.recompute_buffer - given_back);
+    given_back += layer.saved_activations;
+  }
+  return extra;
+}
+
+}  // namespace
 
 Result<std::vector<MemoryUse>> CountMemory(const sim::TrainingScenario& training,
                                            const StageCosts& stages) {
@@ -27,7 +43,7 @@ Result<std::vector<MemoryUse>> CountMemory(const sim::TrainingScenario& training
   for (size_t rank = 0; rank < pp; ++rank) {
     MemoryUse& use = uses[rank];
     std::vector<Bytes> saved_by_chunk;
-    Bytes recompute_buffer;
+    std::vector<Bytes> backward_by_chunk;  // beyond what is held when its backward begins
     for (size_t chunk = rank; chunk < stages.chunks.size(); chunk += pp) {
       Bytes saved;
       for (const size_t index : stages.chunks[chunk].layers) {
@@ -38,9 +54,9 @@ Result<std::vector<MemoryUse>> CountMemory(const sim::TrainingScenario& training
         use.optimizer +=
             (parameters.dense / dense_shards + parameters.experts / expert_shards) * states;
         saved += layer.saved_activations;
-        recompute_buffer = std::max(recompute_buffer, layer.recompute_buffer);
       }
       saved_by_chunk.push_back(saved);
+      backward_by_chunk.push_back(BackwardExtra(stages, stages.chunks[chunk]));
     }
     ASSIGN_OR_RETURN(const std::vector<workloads::Slot> order,
                      workloads::OrderOf(training.schedule, layout.pp, layout.vpp,
@@ -53,7 +69,7 @@ Result<std::vector<MemoryUse>> CountMemory(const sim::TrainingScenario& training
         held += saved;
         fullest = std::max(fullest, held);
       } else {
-        fullest = std::max(fullest, held + recompute_buffer);
+        fullest = std::max(fullest, held + backward_by_chunk[static_cast<size_t>(slot.chunk)]);
         held -= saved;
       }
     }

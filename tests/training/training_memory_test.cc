@@ -54,6 +54,32 @@ TEST(TrainingMemoryTest, ParametersInFp32KeepNoMasterCopy) {
   EXPECT_DOUBLE_EQ(use.optimizer.base(), 8 * kParameters);
 }
 
+// Plain PyTorch keeps everything in the type of computation: parameter, gradient and two moments,
+// of 4 bytes each in fp32 and of 2 in fp16, and never a master copy.
+TEST(TrainingMemoryTest, PlainPytorchFollowsThePrecision) {
+  const auto use = [](const std::string& more) {
+    return Count(SmallJob(1, 1, 1, 1, 1, "  sharding: ddp\n  framework: pytorch-eager\n" + more))
+        .uses[0];
+  };
+  const MemoryUse single = use("  precision: fp32\n");
+  EXPECT_DOUBLE_EQ(single.gradients.base(), 4 * kParameters);
+  EXPECT_DOUBLE_EQ(single.optimizer.base(), 8 * kParameters);
+  const MemoryUse half = use("  precision: fp16\n");
+  EXPECT_DOUBLE_EQ(half.gradients.base(), 2 * kParameters);
+  EXPECT_DOUBLE_EQ(half.optimizer.base(), 4 * kParameters);
+  // Parameters kept in fp32 are their own master copy.
+  EXPECT_DOUBLE_EQ(use("  dtypes: {parameters: fp32}\n").optimizer.base(), 4 * kParameters);
+}
+
+// One GPU, full recomputation: every layer keeps its input; the head's logits (32,000 x 4 bytes a
+// token) and their gradient (2 bytes) are the peak, and are gone when layers recompute: a layer
+// brings back less than the head gives back.
+TEST(TrainingMemoryTest, TheHeadIsGivenBackBeforeLayersRecompute) {
+  const Counted full = Count(SmallJob(1, 1, 1, 1, 1, "  recompute: full\n"));
+  const Bytes gradient = Bytes::FromBase(2048.0 * 32000 * 2);
+  EXPECT_DOUBLE_EQ(full.uses[0].activations.base(), (SavedBy(full.stages, 0) + gradient).base());
+}
+
 // 1F1B: rank i of 4 holds min(m, 4 - i) micro-batches; GPipe holds all 8 everywhere. Ranks 1 and 2
 // hold layers alone.
 TEST(TrainingMemoryTest, ActivationsFollowTheSchedule) {
