@@ -53,6 +53,8 @@ constexpr std::array kKnownColumns = {"id",
 /// What a rule must not look at: the row's name and its answer.
 constexpr std::array kForbiddenColumns = {"id", "metric_value"};
 
+constexpr int64_t kUsualGpusPerNode = 8;
+
 std::string OneLine(const Node& node) {
   if (node.is_scalar()) {
     return node.scalar;
@@ -253,14 +255,16 @@ void SetJob(const PublishedRow& row, Draft& draft) {
   if (row.micro_batch) {
     SetIn(draft.scenario, "training.micro_batch", Number(*row.micro_batch));
   }
-  const int64_t per_node = row.gpus_per_node.value_or(8);
+  const int64_t per_node = row.gpus_per_node.value_or(kUsualGpusPerNode);
+  if (!row.gpus_per_node) {
+    draft.assumed.emplace("cluster.nodes.gpus", std::to_string(kUsualGpusPerNode));
+  }
   const int64_t gpus = row.num_gpus.value_or(1);
   SetIn(draft.scenario, "cluster.count", Number((gpus + per_node - 1) / per_node));
 }
 
 /// After the rules: what is still open.
 void Finish(const PublishedRow& row, Draft& draft) {
-  constexpr int64_t kUsualGpusPerNode = 8;
   if (row.gpus_per_node && *row.gpus_per_node != kUsualGpusPerNode) {
     SetIn(draft.scenario, "cluster.nodes.gpus", Number(*row.gpus_per_node));
   }

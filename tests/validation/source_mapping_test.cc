@@ -206,6 +206,30 @@ TEST(SourceMappingTest, FeaturesThatAreNotBuiltAreNamed) {
   EXPECT_THAT(Shipped().Map(Row({{"layers", "33"}})).reason, HasSubstr("unevenly"));
 }
 
+TEST(SourceMappingTest, ASourcesOwnWordsOverrideTheSharedOnes) {
+  // Its configurations state 800 Gb/s a node of 8, the column speaks of 8 x 200.
+  const MappedRow vtrain = Shipped().Map(
+      Row({{"source", "VIA-Research/vTrain data/ground_truth_multi.csv"},
+           {"interconnect",
+            "NVLink3 600GB/s/GPU + 8x200Gb/s HDR IB/node (vTrain configs say 800 Gb/s "
+            "inter-node)"}}));
+  EXPECT_EQ(At(vtrain.scenario, "cluster.fabric"), "rail-optimized-100g");
+  // Its configurations set the experts' tensor parallelism to 1.
+  const MappedRow folded =
+      Shipped().Map(Row({{"source", "yanring/Megatron-MoE-ModelZoo best_practice"},
+                         {"notes", "gated_mlp=1; moe=64exp_top6_shared0_ffn1408"},
+                         {"ep", "4"}}));
+  EXPECT_THAT(folded.reason, HasSubstr("parallel folding"));
+}
+
+TEST(SourceMappingTest, WhatACellLeavesOpenIsAssumedAloud) {
+  const MappedRow out = Shipped().Map(Row({{"interconnect", ""}, {"gpus_per_node", ""}}));
+  ASSERT_EQ(out.skip, SkipKind::kNone) << out.reason;
+  EXPECT_THAT(out.assumed,
+              ::testing::IsSupersetOf({Assumed{"cluster.fabric", "rail-optimized-200g"},
+                                       Assumed{"cluster.nodes.gpus", "8"}}));
+}
+
 TEST(SourceMappingTest, EmbeddingAndHeadCountAsLayersWhenOnlySoTheLayersDivide) {
   // 30 + 2 over 2 x 8 chunks: 2 a chunk.
   const MappedRow out =
