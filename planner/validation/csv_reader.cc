@@ -9,6 +9,8 @@
 
 #include <fmt/format.h>
 
+#include "base/utf8.h"
+
 namespace ridgeline::validation {
 namespace {
 
@@ -183,6 +185,36 @@ Result<CsvTable> ParseCsv(std::string name, std::string text) {
   }
 }
 
+namespace {
+
+/// Names and words of a table end up in JSON, which is UTF-8. The error names the first byte that
+/// is not.
+Status CheckUtf8(const std::string& name, std::string_view text) {
+  int line = 1;
+  size_t line_start = 0;
+  for (size_t at = 0; at < text.size();) {
+    const size_t length = Utf8SequenceLength(text, at);
+    if (length == 0 || text[at] == '\0') {
+      return Fail(
+          {.code = ErrorCode::kInvalidArgument,
+           .message = fmt::format("{}: byte {:#04x}", length == 0 ? "not UTF-8" : "not text",
+                                  static_cast<unsigned char>(text[at])),
+           .where = SourceLocation{
+               .source = std::make_shared<const SourceText>(SourceText{.name = name, .text = {}}),
+               .line = line,
+               .column = static_cast<int>(at - line_start) + 1}});
+    }
+    if (text[at] == '\n') {
+      ++line;
+      line_start = at + 1;
+    }
+    at += length;
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<CsvTable> ReadCsv(const std::filesystem::path& path) {
   std::error_code error;
   if (std::filesystem::is_directory(path, error)) {
@@ -199,7 +231,9 @@ Result<CsvTable> ReadCsv(const std::filesystem::path& path) {
   }
   std::ostringstream text;
   text << file.rdbuf();
-  return ParseCsv(path.string(), std::move(text).str());
+  std::string read = std::move(text).str();
+  RETURN_IF_ERROR(CheckUtf8(path.string(), read));
+  return ParseCsv(path.string(), std::move(read));
 }
 
 }  // namespace ridgeline::validation

@@ -153,11 +153,18 @@ class RowReader {
         Report(notes, "expected a whole number in head_dim: " + *head_dim, "");
       }
     }
-    if (const std::string* gated = token("gated_mlp")) {
-      out.gated_mlp = *gated == "1";
-    }
-    const std::string* core = token("core");
-    out.is_core = core != nullptr && *core == "1";
+    const auto yes_or_no = [&](const char* name) -> std::optional<bool> {
+      const std::string* text = token(name);
+      if (text == nullptr) {
+        return std::nullopt;
+      }
+      if (*text != "0" && *text != "1") {
+        Report(notes, fmt::format("expected 0 or 1 in {}: {}", name, *text), "");
+      }
+      return *text == "1";
+    };
+    out.gated_mlp = yes_or_no("gated_mlp");
+    out.is_core = yes_or_no("core").value_or(false);
   }
 
   const CsvTable& table_;

@@ -144,6 +144,11 @@ Result<Suite> ReadYamlSuite(const Node& document) {
                        .message = "duplicate id: " + one.id,
                        .where = one.scenario.node.where});
     }
+    if (one.measured.empty()) {
+      diagnostics.Add({.code = ErrorCode::kInvalidArgument,
+                       .message = "a case without a measurement: " + one.id,
+                       .where = one.scenario.node.where});
+    }
     ReadMeasured(one, out, diagnostics);
     for (const Measurement& measurement : out.measured) {
       metrics.insert(measurement.metric);
@@ -187,8 +192,9 @@ Result<Suite> ReadCsvSuite(const std::filesystem::path& path, const SourceMappin
     out.tags.emplace_back(row.moe ? "moe" : "dense");
     if (std::find(kPublishedMetrics.begin(), kPublishedMetrics.end(), row.metric_name) ==
         kPublishedMetrics.end()) {
-      out.skip = SkipKind::kError;
-      out.reason = "unknown metric: " + row.metric_name;
+      const bool is_stated = !row.metric_name.empty();
+      out.skip = is_stated ? SkipKind::kError : SkipKind::kNotStated;
+      out.reason = is_stated ? "unknown metric: " + row.metric_name : "metric not stated";
     }
     suite.cases.push_back(std::move(out));
   }

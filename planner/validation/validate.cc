@@ -6,6 +6,8 @@
 #include <set>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "base/nearest_name.h"
 #include "planner/validation/field_map.h"
 #include "planner/validation/prediction.h"
@@ -101,6 +103,16 @@ std::string ReasonOf(const Error& error) {
   return reason;
 }
 
+/// "suite.yaml:7:15: " when the mistake stands in the suite itself; the scenario of a table's row
+/// is made by a mapping, and its place would lead nowhere.
+std::string PlaceOf(const Case& one, const Error& error) {
+  if (!error.where || error.where->source == nullptr || error.where->source != one.where.source) {
+    return {};
+  }
+  return fmt::format("{}:{}:{}: ", error.where->source->name, error.where->line,
+                     error.where->column);
+}
+
 /// UNIMPLEMENTED wherever it stands among the errors of a document: nothing the user can repair.
 const Error* FindUnimplemented(const Error& error) {
   if (error.code == ErrorCode::kUnimplemented) {
@@ -124,7 +136,7 @@ CaseOutcome SkippedFor(const Case& one, const Error& error) {
   if (const Error* unimplemented = FindUnimplemented(error)) {
     return Skipped(one, SkipKind::kUnimplemented, NotBuilt(unimplemented->message));
   }
-  return Skipped(one, SkipKind::kError, "error: " + ReasonOf(error));
+  return Skipped(one, SkipKind::kError, "error: " + PlaceOf(one, error) + ReasonOf(error));
 }
 
 void AddFactors(const sim::Report& report, std::vector<sim::Assumption>& factors) {
@@ -160,7 +172,14 @@ std::vector<CaseOutcome> RunCase(const Case& one, const Suite& suite,
   }
   const Result<sim::Scenario> scenario = sim::ResolveScenario(one.scenario, catalog);
   if (!scenario) {
-    return {SkippedFor(one, scenario.error())};
+    CaseOutcome outcome = SkippedFor(one, scenario.error());
+    for (const Measurement& measurement : one.measured) {
+      const auto tolerance = suite.tolerance.find(measurement.metric);
+      if (tolerance != suite.tolerance.end()) {
+        outcome.tolerance = tolerance->second;
+      }
+    }
+    return {std::move(outcome)};
   }
   if (!scenario->training) {
     return {Skipped(one, SkipKind::kUnimplemented,

@@ -120,7 +120,8 @@ struct ValidationReport {
   std::vector<sim::Assumption> factors = {};
   bool is_partial = false;  // stopped before the end
 
-  /// True when no case is outside a stated tolerance; without tolerances nothing can fail.
+  /// True when no case is outside a stated tolerance, and none with a tolerance has a mistake that
+  /// keeps it from being checked; without tolerances nothing can fail.
   bool IsWithinTolerance() const;
 };
 

@@ -1,5 +1,8 @@
 #include "planner/validation/csv_reader.h"
 
+#include <filesystem>
+#include <fstream>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -64,6 +67,14 @@ INSTANTIATE_TEST_SUITE_P(All, CsvReaderErrorTest,
                                            Bad{"a\n\"open\n", "never closed", 2},
                                            Bad{"a\n\"x\"y\n", "after the closing quote", 2},
                                            Bad{"a\nx\"y\n", "middle of a field", 2}));
+
+TEST(CsvReaderTest, BytesThatAreNoTextAreRefusedWithTheirPlace) {
+  const std::filesystem::path file = std::filesystem::path(::testing::TempDir()) / "bytes.csv";
+  std::ofstream(file) << "a,b\n1,x\xFF\n";
+  const Result<CsvTable> table = ReadCsv(file);
+  ASSERT_FALSE(table);
+  EXPECT_THAT(RenderError(table.error()), HasSubstr("bytes.csv:2:4: error: not UTF-8: byte 0xff"));
+}
 
 TEST(CsvReaderTest, MissingFilesAndDirectoriesAreErrors) {
   EXPECT_EQ(ReadCsv("no/such/file.csv").error().code, ErrorCode::kNotFound);

@@ -63,6 +63,12 @@ TEST(PublishedCsvTest, AllBadCellsAreReportedAtOnceWithTheirPlaces) {
   EXPECT_THAT(text, HasSubstr("duplicate id: a"));
 }
 
+TEST(PublishedCsvTest, TokensOfYesAndNoAreOneOrZero) {
+  const auto rows = Rows("a,s,m,4,1024,8,2048,H100,8,2,1,1,16,bf16,step_time_s,1.5,gated_mlp=no\n");
+  ASSERT_FALSE(rows);
+  EXPECT_THAT(RenderError(rows.error()), HasSubstr("expected 0 or 1 in gated_mlp: no"));
+}
+
 TEST(PublishedCsvTest, AMissingColumnIsNamed) {
   const Result<CsvTable> table = ParseCsv("rows.csv", "id,source\n");
   ASSERT_TRUE(table);

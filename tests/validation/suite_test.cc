@@ -49,12 +49,14 @@ cases:
   - {id: a, scenario: {}, measured: {step_tme: 1 s}}
   - {id: a, scenario: {}, measured: {step_time: 5}}
   - {id: b, scenario: {}, measured: {step_time: -1 s}}
+  - {id: c, scenario: {}, measured: {}}
 )");
   ASSERT_FALSE(suite);
   const std::string text = RenderError(suite.error());
   EXPECT_THAT(text, HasSubstr("unknown metric: step_tme"));
   EXPECT_THAT(text, HasSubstr("step_time"));
   EXPECT_THAT(text, HasSubstr("duplicate id: a"));
+  EXPECT_THAT(text, HasSubstr("a case without a measurement: c"));
   EXPECT_THAT(text, HasSubstr("unit"));
   EXPECT_THAT(text, HasSubstr("tolerance of a metric that no case measures: mfu"));
   EXPECT_THAT(text, HasSubstr("suite.yaml:6"));

@@ -90,6 +90,26 @@ cases:
   EXPECT_FALSE(report->IsWithinTolerance());
 }
 
+TEST(ValidateTest, AMistakeInAScenarioNamesItsPlaceAndFailsItsTolerance) {
+  const fs::path file = fs::path(::testing::TempDir()) / "mistake.yaml";
+  std::ofstream(file) << R"(
+name: mistake
+source: test
+tolerance: {step_time: 10 %}
+cases:
+  - id: one
+    scenario: {cluster: {nodes: dgx-h100, count: 1}, training: {model: llama-3.1-8b}}
+    measured: {step_time: 1 s}
+)";
+  const Result<ValidationReport> report = Validate({file.string()}, Configs(), Stop(), nullptr);
+  ASSERT_TRUE(report) << RenderError(report.error());
+  const CaseOutcome& outcome = report->suites.front().cases.front();
+  EXPECT_EQ(outcome.skip, SkipKind::kError);
+  EXPECT_THAT(outcome.reason, HasSubstr("mistake.yaml:7:"));
+  EXPECT_THAT(outcome.reason, HasSubstr("sequence_length"));
+  EXPECT_FALSE(report->IsWithinTolerance());
+}
+
 TEST(ValidateTest, AnUnknownSuiteIsAnErrorWithTheNearest) {
   const Result<ValidationReport> report = Validate({"trainning"}, Configs(), Stop(), nullptr);
   ASSERT_FALSE(report);
