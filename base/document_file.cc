@@ -1,5 +1,6 @@
 // Documents as files: what can be wrong before a byte is parsed.
 #include <algorithm>
+#include <cerrno>
 #include <fstream>
 #include <iostream>
 #include <istream>
@@ -41,7 +42,9 @@ std::string SuggestFile(const std::filesystem::path& path) {
   std::filesystem::directory_iterator entry(folder, error);
   for (; !error && entry != std::filesystem::directory_iterator() && names.size() < kMostLookedAt;
        entry.increment(error)) {
-    names.push_back(entry->path().filename().string());
+    if (entry->path().filename() != path.filename()) {  // a link to nothing is listed, too
+      names.push_back(entry->path().filename().string());
+    }
   }
   std::sort(names.begin(), names.end());
   const std::optional<std::string> nearest = NearestName(path.filename().string(), names);
@@ -58,7 +61,17 @@ Result<Node> ReadDocument(const std::filesystem::path& path) {
   }
   const std::string name = path.string();
   std::error_code error;
+  std::error_code unasked;
   const std::filesystem::file_status status = std::filesystem::status(path, error);
+  if (std::filesystem::is_symlink(std::filesystem::symlink_status(path, unasked)) &&
+      error == std::errc::no_such_file_or_directory) {
+    return NotFound(fmt::format("a link to a file that is not there: {}", name));
+  }
+  if (error && error != std::errc::no_such_file_or_directory &&
+      error != std::errc::not_a_directory) {
+    return InvalidArgument(
+        fmt::format("cannot be opened for reading: {}: {}", name, error.message()));
+  }
   if (!std::filesystem::exists(status)) {
     return NotFound(fmt::format("no such file: {}", name), SuggestFile(path));
   }
@@ -67,7 +80,9 @@ Result<Node> ReadDocument(const std::filesystem::path& path) {
   }
   std::ifstream stream(path, std::ios::binary);
   if (!stream) {
-    return InvalidArgument(fmt::format("cannot be opened for reading: {}", name));
+    const std::error_code why(errno, std::generic_category());
+    return InvalidArgument(
+        fmt::format("cannot be opened for reading: {}: {}", name, why.message()));
   }
   ASSIGN_OR_RETURN(std::string text, ReadAll(stream, name));
   return ParseDocument(name, std::move(text));
