@@ -20,6 +20,7 @@ struct Session {
   Progress* progress = nullptr;  // never null while a command runs
   bool has_color = false;        // of standard error
   std::string out;               // becomes standard output when the command is done
+  std::string closing_note;      // a remark for after the answer, on standard error
 
   /// A remark on standard error, unless --quiet.
   void Note(const std::string& text) const;

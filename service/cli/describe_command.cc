@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 
 #include "base/document.h"
+#include "base/nearest_name.h"
 #include "base/units_text.h"
+#include "planner/validation/validate.h"
 #include "service/cli/catalog_kinds.h"
 #include "service/cli/commands.h"
 #include "service/cli/exit_code.h"
@@ -55,6 +57,9 @@ void AddFigures(const Node& node, const std::string& path,
       }
     }
     return;
+  }
+  if (node.is_list() && node.items.empty()) {
+    return;  // no aliases, say
   }
   std::string value = node.scalar;
   for (const Node& item : node.items) {
@@ -122,6 +127,14 @@ Result<int> Describe(Session& session) {
   if (kind->kind == Kind::kModel) {
     ASSIGN_OR_RETURN(const std::filesystem::path path, FindModel(session.catalog, name));
     return DescribeModelFile(session, path);
+  }
+  if (kind->kind == Kind::kSuite) {
+    const std::vector<std::string> shipped = validation::ShippedSuites(session.catalog);
+    if (std::find(shipped.begin(), shipped.end(), name) == shipped.end()) {
+      return NotFound("unknown suite: " + name, SuggestName(name, shipped));
+    }
+    return InvalidArgument("a suite has cases, not figures: " + name,
+                           fmt::format("ridgeline validate {} shows each", name));
   }
   ASSIGN_OR_RETURN(const std::filesystem::path path,
                    session.catalog.FindOrPath(kind->folder, name));

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "service/cli/standard_error.h"
 #include "service/report/table.h"
 
 namespace ridgeline::cli {
@@ -36,7 +37,7 @@ ProgressBar::ProgressBar(ProgressMode mode, bool is_terminal) : style_(Style::kN
 
 ProgressBar::~ProgressBar() {
   if (has_drawn_) {
-    std::fputs("\r\033[K", stderr);
+    Tell("\r\033[K");
   }
 }
 
@@ -52,22 +53,20 @@ void ProgressBar::Report(std::string_view phase, double done, double total, std:
       constexpr int kWidth = 30;
       const std::string bar =
           total > 0 ? report::Pad(report::Bar(done / total, kWidth), kWidth) + "  " : "";
-      fmt::print(stderr, "\r\033[K{}  {}{:.0f}{} {}  {:.0f} s", phase, bar, done, of, unit,
-                 elapsed);
+      Tell(fmt::format("\r\033[K{}  {}{:.0f}{} {}  {:.0f} s", phase, bar, done, of, unit, elapsed));
       std::fflush(stderr);
       has_drawn_ = true;
       next_ = now + milliseconds(100);
       break;
     }
     case Style::kLines:
-      fmt::print(stderr, "{}: {:.0f}{} {}, {:.0f} s\n", phase, done, of, unit, elapsed);
+      Tell(fmt::format("{}: {:.0f}{} {}, {:.0f} s\n", phase, done, of, unit, elapsed));
       next_ = now + seconds(10);
       break;
     case Style::kJson:
-      fmt::print(stderr,
-                 R"({{"phase":"{}","done":{},"total":{},"unit":"{}","elapsed_s":{:.3f}}})"
-                 "\n",
-                 phase, done, total, unit, elapsed);
+      Tell(fmt::format(R"({{"phase":"{}","done":{},"total":{},"unit":"{}","elapsed_s":{:.3f}}})"
+                       "\n",
+                       phase, done, total, unit, elapsed));
       next_ = now + milliseconds(100);
       break;
     case Style::kNothing:

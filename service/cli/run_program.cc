@@ -7,6 +7,7 @@
 #include <exception>
 #include <optional>
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -18,6 +19,8 @@
 #include "service/cli/help.h"
 #include "service/cli/interrupt.h"
 #include "service/cli/progress_bar.h"
+#include "service/cli/shell_word.h"
+#include "service/cli/standard_error.h"
 #include "service/report/build_version.h"
 
 namespace ridgeline::cli {
@@ -62,44 +65,38 @@ int WriteOut(const std::string& text, int exit_code) {
   if (errno == EPIPE) {
     return exit_code;
   }
-  fmt::print(stderr, "error: cannot write standard output: {}\n",
-             std::strerror(errno));  // NOLINT(concurrency-mt-unsafe)
+  Tell(fmt::format("error: cannot write standard output: {}\n",
+                   std::strerror(errno)));  // NOLINT(concurrency-mt-unsafe)
   return kExitUsage;
-}
-
-/// A word of a command line as a shell would need it written.
-std::string Quoted(const std::string& word) {
-  const bool is_plain =
-      !word.empty() &&
-      word.find_first_not_of(
-          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=./,:@%+") ==
-          std::string::npos;
-  if (is_plain) {
-    return word;
-  }
-  std::string quoted = "'";
-  for (const char c : word) {
-    quoted += c == '\'' ? "'\\''" : std::string(1, c);
-  }
-  return quoted + "'";
 }
 
 void ReportBug(const std::string& what, const std::vector<std::string>& arguments,
                std::optional<uint64_t> seed) {
   std::string command = "ridgeline";
   for (const std::string& word : arguments) {
-    command += " " + Quoted(word);
+    command += " " + ShellWord(word);
   }
   const report::BuildVersion build = report::CurrentBuild();
-  fmt::print(
-      stderr,
+  Tell(fmt::format(
       "internal error: {}\n  this is a bug of ridgeline {} ({}); to reproduce: {}\n  seed: {}\n",
       what, build.version, build.commit, command,
-      seed ? std::to_string(*seed) : "the scenario's (default 1)");
+      seed ? std::to_string(*seed) : "the scenario's (default 1)"));
+}
+
+/// Gives a standard stream that the caller closed a descriptor that fails: else the next file
+/// opened would take its number, and be read as input or written as the answer.
+void OccupyClosedStreams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(stream, F_GETFD) == -1 && errno == EBADF) {
+      // The lowest free number is this one. The wrong direction makes every use an error.
+      const int way = stream == STDIN_FILENO ? O_WRONLY : O_RDONLY;
+      [[maybe_unused]] const int taken = open("/dev/null", way);
+    }
+  }
 }
 
 int Fail(const Error& error, bool has_color) {
-  fmt::print(stderr, "{}", RenderError(error, has_color));
+  Tell(RenderError(error, has_color));
   return ExitCodeOf(error);
 }
 
@@ -117,7 +114,8 @@ int RunCommand(CommandLine line, const Interrupt& interrupt) {
                   .stop = Stop(interrupt.token(), deadline),
                   .progress = &*bar,
                   .has_color = has_color,
-                  .out = {}};
+                  .out = {},
+                  .closing_note = {}};
   session.catalog = hardware::Catalog(DataRoots(session.line.configs));
   const Result<int> result = Dispatch(session);
   bar.reset();
@@ -126,20 +124,25 @@ int RunCommand(CommandLine line, const Interrupt& interrupt) {
     WriteOut(session.out, kExitDone);
     return Fail(result.error(), has_color);
   }
-  return WriteOut(session.out, *result);
+  const int exit_code = WriteOut(session.out, *result);
+  if (!session.closing_note.empty()) {
+    session.Note(session.closing_note);
+  }
+  return exit_code;
 }
 
 }  // namespace
 
 void Session::Note(const std::string& text) const {
   if (!line.is_quiet) {
-    fmt::print(stderr, "{}\n", text);
+    Tell(fmt::format("{}\n", text));
   }
 }
 
 int RunProgram(const std::vector<std::string>& arguments) {
   std::optional<uint64_t> seed;
   try {
+    OccupyClosedStreams();
     const Interrupt interrupt;
     Result<CommandLine> line = ParseCommandLine(arguments);
     if (!line) {

@@ -1,5 +1,6 @@
 #include "service/cli/scenario_files.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -33,12 +34,17 @@ const std::string* FindSource(const Node& node, const std::string& name) {
 Result<std::vector<std::string>> ScenarioPaths(const std::vector<std::string>& arguments,
                                                const hardware::Catalog& catalog) {
   std::vector<std::string> paths;
+  if (std::count(arguments.begin(), arguments.end(), "-") > 1) {
+    return tl::unexpected(Error{.code = ErrorCode::kInvalidArgument,
+                                .message = "standard input can be read once: - is given twice"});
+  }
   for (const std::string& argument : arguments) {
     std::error_code error;
     const bool looks_like_path = argument.find('/') != std::string::npos ||
                                  argument.ends_with(".yaml") || argument.ends_with(".yml") ||
                                  argument.ends_with(".json");
-    if (argument == "-" || looks_like_path || std::filesystem::exists(argument, error)) {
+    if (argument == "-" || looks_like_path ||
+        std::filesystem::exists(std::filesystem::symlink_status(argument, error))) {
       paths.push_back(argument);
       continue;
     }

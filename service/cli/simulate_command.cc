@@ -1,5 +1,6 @@
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -10,6 +11,8 @@
 #include "service/cli/exit_code.h"
 #include "service/cli/resolved_text.h"
 #include "service/cli/scenario_files.h"
+#include "service/cli/shell_word.h"
+#include "service/cli/standard_error.h"
 #include "service/report/simulation_result.h"
 #include "sim/simulate.h"
 
@@ -42,6 +45,8 @@ Result<sim::Report> Run(const Session& session, const sim::Scenario& scenario) {
                                 .hint = "write a .json and compress it"});
   }
   std::ofstream target;
+  std::error_code unread;
+  const bool is_new = !file.empty() && !std::filesystem::exists(file, unread);
   if (!file.empty()) {
     // Opened before the run: a bad path should cost no time.
     target.open(file, std::ios::binary | std::ios::app);
@@ -55,8 +60,11 @@ Result<sim::Report> Run(const Session& session, const sim::Scenario& scenario) {
                                 .progress = session.progress,
                                 .executor = sim::Executor::kStaticSweep,
                                 .trace = file.empty() ? nullptr : &trace};
-  ASSIGN_OR_RETURN(sim::Report report, sim::Simulate(scenario, options));
-  if (!file.empty()) {
+  Result<sim::Report> report = sim::Simulate(scenario, options);
+  if (!report && is_new) {
+    std::filesystem::remove(file, unread);
+  }
+  if (report && !file.empty()) {
     target.open(file, std::ios::binary | std::ios::trunc);
     target << trace.str();
     target.close();
@@ -68,23 +76,39 @@ Result<sim::Report> Run(const Session& session, const sim::Scenario& scenario) {
   return report;
 }
 
-/// Three commands that a reader of this answer is likely to want.
-std::vector<std::string> NextSteps(const Session& session, const sim::Report& report) {
-  std::string files;
-  for (const std::string& argument : session.line.arguments) {
-    files += " " + argument;
+/// The commands that a reader of this answer is likely to want, each about the same scenario. They
+/// depend on how the question was asked, so they go to standard error.
+std::string NextSteps(const CommandLine& line, const sim::Report& report) {
+  std::string question = "ridgeline simulate";
+  for (const std::string& argument : line.arguments) {
+    question += " " + ShellWord(argument);
   }
-  std::vector<std::string> steps;
+  for (const std::string& override : line.overrides) {
+    question += " --set " + ShellWord(override);
+  }
+  for (const std::filesystem::path& folder : line.configs) {
+    question += " --configs " + ShellWord(folder.string());
+  }
+  if (line.seed) {
+    question += fmt::format(" --seed {}", *line.seed);
+  }
+  std::string steps;
+  const auto add = [&steps](const std::string& step) {
+    steps += (steps.empty() ? "\nnext: " : "\n      ") + step;
+  };
   if (!report.fits) {
-    steps.push_back("ridgeline simulate" + files + " --set training.recompute=full");
+    const auto recompute = report.settings.find("training.recompute");
+    if (recompute == report.settings.end() || recompute->second != "full") {
+      add(question + " --set training.recompute=full");
+    }
   }
-  if (session.line.output != report::OutputFormat::kWide) {
-    steps.push_back("ridgeline simulate" + files + " -o wide");
+  if (line.output != report::OutputFormat::kWide) {
+    add(question + " -o wide");
   }
-  if (session.line.trace_file.empty()) {
-    steps.push_back("ridgeline simulate" + files + " --trace step.json");
+  if (line.trace_file.empty()) {
+    add(question + " --trace step.json");
   }
-  steps.emplace_back("ridgeline explain training.parallelism");
+  add("ridgeline explain training.parallelism");
   return steps;
 }
 
@@ -108,14 +132,16 @@ Result<int> Simulate(Session& session) {
   if (!IsForPeople(line.output) && !line.is_quiet) {
     // json has the warnings inside; whoever looks at csv should see them too.
     for (const Error& warning : report.warnings) {
-      fmt::print(stderr, "{}", RenderDiagnostic(Severity::kWarning, warning, session.has_color));
+      Tell(RenderDiagnostic(Severity::kWarning, warning, session.has_color));
     }
   }
   const bool fits = report.fits;
-  report::SimulationResult result{
-      .report = std::move(report), .seed = scenario.seed, .inputs = inputs, .next_steps = {}};
-  result.next_steps = NextSteps(session, result.report);
+  const report::SimulationResult result{
+      .report = std::move(report), .seed = scenario.seed, .inputs = inputs};
   session.out = report::Render(result, line.output);
+  if (IsForPeople(line.output)) {
+    session.closing_note = NextSteps(line, result.report);
+  }
   return fits ? kExitDone : kExitAnswerIsNo;
 }
 

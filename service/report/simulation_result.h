@@ -20,7 +20,6 @@ struct SimulationResult {
   sim::Report report;
   uint64_t seed = 1;
   std::vector<Input> inputs;
-  std::vector<std::string> next_steps;  // commands worth trying; people only
 };
 
 /// In any format; ends in a newline. Depends on nothing but `result` and the build: the same answer

@@ -118,9 +118,6 @@ std::string RenderText(const SimulationResult& result, bool is_wide) {
   for (const Error& warning : report.warnings) {
     text += RenderDiagnostic(Severity::kWarning, warning);
   }
-  for (size_t i = 0; i < result.next_steps.size(); ++i) {
-    text += (i == 0 ? "\nnext: " : "      ") + result.next_steps[i] + "\n";
-  }
   return text;
 }
 

@@ -1,8 +1,9 @@
 """Every class of bad input gives a message that says what, where and what to do, and exit code 2; never a crash."""
 import os
+import subprocess
 import unittest
 
-from ridgeline_program import DEMO, SMALL, SOURCE, CliTest
+from ridgeline_program import DEMO, PROGRAM, SMALL, SOURCE, CliTest
 
 
 class BadInput(CliTest):
@@ -73,6 +74,31 @@ class BadInput(CliTest):
 
     def test_a_file_that_is_not_there(self):
         self.expect(2, "simulate", os.path.join(self.folder, "none.yaml"), says="none.yaml")
+
+    def test_a_link_that_leads_nowhere(self):
+        loop = os.path.join(self.folder, "loop.yaml")
+        os.symlink(loop, loop)
+        self.expect(2, "simulate", loop, says=["loop.yaml", "Too many levels of symbolic links"])
+        dangling = os.path.join(self.folder, "dangling.yaml")
+        os.symlink(os.path.join(self.folder, "none"), dangling)
+        done = self.expect(2, "simulate", dangling, says="a link to a file that is not there")
+        self.assertNotIn(b"did you mean", done.stderr)
+
+    def test_standard_input_is_read_once(self):
+        self.expect(2, "simulate", "-", "-", stdin=SMALL.encode(), says="given twice")
+
+    def test_closed_streams_are_errors_not_waits(self):
+        # A closed standard input must not become the next descriptor that the program opens.
+        for words, code in (("simulate - <&-", 2), (f"simulate {DEMO} >&-", 2), (f"simulate {DEMO} 2>&-", 0), (f"simulate {DEMO} 2>/dev/full", 0), ("simulate none 2>&-", 2)):
+            shell = ["sh", "-c", f'exec "$0" {words}', PROGRAM]
+            done = subprocess.run(shell, capture_output=True, timeout=20)
+            self.assertEqual(done.returncode, code, (words, done.stderr))
+
+    def test_a_run_that_fails_leaves_no_trace_file(self):
+        path = os.path.join(self.folder, "step.json")
+        many = ["--set", "training.global_batch=400000", "--timeout", "1 ms"]
+        self.expect(4, "simulate", DEMO, *many, "--trace", path)
+        self.assertFalse(os.path.exists(path))
 
     def test_a_file_of_100_megabytes_is_refused_unread(self):
         path = os.path.join(self.folder, "huge.yaml")

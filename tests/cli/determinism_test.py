@@ -1,7 +1,8 @@
 """INV-3: the same inputs and seed give the same bytes on standard output, at any --jobs, anywhere."""
+import os
 import unittest
 
-from ridgeline_program import DEMO, SCENARIOS, CliTest, run
+from ridgeline_program import DEMO, SCENARIOS, SOURCE, CliTest, run
 
 
 class Determinism(CliTest):
@@ -13,6 +14,20 @@ class Determinism(CliTest):
                 for jobs in ("2", "1"):
                     again = run("simulate", name, "-o", form, "-j", jobs)
                     self.assertEqual((again.stdout, again.returncode), (one.stdout, one.returncode), name)
+
+    def test_how_the_question_is_asked_changes_nothing(self):
+        path = os.path.join(SOURCE, "configs", "scenarios", DEMO + ".yaml")
+        plain = self.expect(0, "simulate", DEMO).stdout
+        self.assertEqual(plain, self.expect(0, "simulate", path).stdout)
+        with open(path, "rb") as file:
+            self.assertEqual(plain, self.expect(0, "simulate", "-", stdin=file.read()).stdout)
+        trace = os.path.join(self.folder, "step.json")
+        self.assertEqual(plain, self.expect(0, "simulate", DEMO, "--trace", trace).stdout)
+
+    def test_what_to_ask_next_is_about_the_same_scenario(self):
+        told = self.expect(0, "simulate", DEMO, "--set", "training.parallelism={tp: 4, pp: 1}").stderr.decode()
+        self.assertIn(f"ridgeline simulate {DEMO} --set 'training.parallelism={{tp: 4, pp: 1}}' -o wide", told)
+        self.assertEqual(b"", self.expect(0, "simulate", DEMO, "-q").stderr)
 
     def test_validate_gives_the_same_bytes(self):
         done = [run("validate", "field-map", "-o", "json", "-j", jobs) for jobs in ("1", "2")]

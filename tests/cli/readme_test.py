@@ -15,7 +15,9 @@ class Readme(unittest.TestCase):
             text = file.read()
         begin = text.index(COMMAND) + len(COMMAND)
         end = text.index(AFTER, begin)
-        lines = run("simulate", DEMO).stdout.decode().rstrip().splitlines()
+        done = run("simulate", DEMO)
+        # A terminal shows both; what to ask next is on standard error.
+        lines = (done.stdout + done.stderr).decode().rstrip().splitlines()
         answer = "".join(f"    {line}".rstrip() + "\n" for line in lines)
         if os.environ.get("UPDATE") == "1":
             with open(README, "w", encoding="utf-8") as file:
