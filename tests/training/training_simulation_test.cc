@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "sim/training/step_program.h"
 #include "tests/training/scenarios.h"
 
 namespace ridgeline::training {
