@@ -74,7 +74,33 @@ Bytes SavedByCore(const RankShape& shape, const Mixer& mixer) {
   if (shape.framework.attention == AttentionChoice::kFlash) {
     return Bytes::FromBase(rows * 4.0);  // log-sum-exp of each row, fp32
   }
-  return Bytes::FromBase(rows * Real(shape.sequence) * shape.element);  // softmax's output
+  // Softmax's output; with dropout a mask of a byte and the dropped probabilities too
+  // (arXiv:2205.05198, section 4.1).
+  const double score = shape.framework.dropout ? 2 * shape.element + 1 : shape.element;
+  return Bytes::FromBase(rows * Real(shape.sequence) * score);
+}
+
+/// Scaled dot-product attention and, where its probabilities reach memory, their dropout: one more
+/// kernel over all scores, masked or not.
+void AddCore(RankSteps& steps, const RankShape& shape, const Mixer& mixer, AttentionPass pass) {
+  const bool is_forward = pass == AttentionPass::kForward;
+  const Attention core = CoreOf(shape, mixer, pass);
+  const double scores = Real(shape.tokens) * Real(core.heads) * Real(shape.sequence);
+  const double masked = scores * (shape.element + 1);
+  const bool has_dropout = shape.framework.dropout && core.kernel == AttentionKernel::kNaive;
+  if (is_forward) {
+    steps.Add("attention", core);
+    if (has_dropout) {
+      steps.MemoryBytes("attention dropout", MemoryBoundKind::kDropout, scores * shape.element,
+                        masked);
+    }
+    return;
+  }
+  if (has_dropout) {
+    steps.MemoryBytes("attention dropout backward", MemoryBoundKind::kDropout, masked,
+                      scores * shape.element);
+  }
+  steps.Add("attention backward", core);
 }
 
 }  // namespace
@@ -99,7 +125,7 @@ Result<PartOfLayer> LowerAttention(const RankShape& shape, const Layer& layer, b
     forward.Memory("query and key norm", MemoryBoundKind::kRmsNorm, normed, normed);
   }
   Rotate(forward, shape, widths, "rotary");
-  forward.Add("attention", CoreOf(shape, mixer, AttentionPass::kForward));
+  AddCore(forward, shape, mixer, AttentionPass::kForward);
   if (mixer.has_output_gate) {
     forward.Memory("output gate", MemoryBoundKind::kSwiGlu, 2 * gated, gated);
   }
@@ -111,6 +137,7 @@ Result<PartOfLayer> LowerAttention(const RankShape& shape, const Layer& layer, b
   forward.ResidualAdd("attention residual", shape.shard_tokens);
 
   RankSteps backward(shape, part.backward, StepPart::kInputGradient);
+  backward.DropoutBackward("attention branch dropout backward", shape.shard_tokens);
   if (norm_after) {
     backward.NormBackward("attention output norm", layer.norm, shape.shard_tokens);
   }
@@ -120,7 +147,7 @@ Result<PartOfLayer> LowerAttention(const RankShape& shape, const Layer& layer, b
   if (mixer.has_output_gate) {
     backward.Memory("output gate backward", MemoryBoundKind::kSwiGlu, 3 * gated, 2 * gated);
   }
-  backward.Add("attention backward", CoreOf(shape, mixer, AttentionPass::kBackward));
+  AddCore(backward, shape, mixer, AttentionPass::kBackward);
   Rotate(backward, shape, widths, "rotary backward");
   if (mixer.has_qk_norm) {
     backward.Memory("query and key norm backward", MemoryBoundKind::kRmsNorm, 2 * normed, normed);
@@ -135,6 +162,7 @@ Result<PartOfLayer> LowerAttention(const RankShape& shape, const Layer& layer, b
   // values, what the core keeps, and the input of the output projection.
   const Bytes core = SavedByCore(shape, mixer);
   part.saved = 2.0 * shape.Activation(shape.shard_tokens, shape.hidden) +
+               shape.DropoutMask(shape.shard_tokens) +
                shape.Activation(tokens, widths.queries + widths.keys + widths.values) + core +
                shape.Activation(tokens, widths.outputs);
   if (mixer.has_qk_norm) {
@@ -148,7 +176,7 @@ Result<PartOfLayer> LowerAttention(const RankShape& shape, const Layer& layer, b
   }
   if (is_naive) {
     RankSteps selective(shape, part.selective, StepPart::kRecompute);
-    selective.Add("attention", CoreOf(shape, mixer, AttentionPass::kForward));
+    AddCore(selective, shape, mixer, AttentionPass::kForward);
     part.selective_saved = core;
   }
   return part;
@@ -212,7 +240,7 @@ void LatentForward(RankSteps& steps, const RankShape& shape, const Layer& layer,
   steps.Memory("rotary", MemoryBoundKind::kRotary, Real(tokens) * Real(widths.rotated),
                Real(tokens) * Real(widths.rotated));
   steps.Memory("key assembly", MemoryBoundKind::kCopy, keys, keys);
-  steps.Add("attention", CoreOf(shape, layer.mixer, AttentionPass::kForward));
+  AddCore(steps, shape, layer.mixer, AttentionPass::kForward);
   steps.Linear("output projection", tokens, widths.values, shape.hidden);
   steps.LeaveRegion("attention");
   steps.ResidualAdd("attention residual", shard);
@@ -228,9 +256,10 @@ void LatentBackward(RankSteps& steps, const RankShape& shape, const Layer& layer
     steps.LinearInputGradient(name, rows, in, out);
     steps.LinearWeightGradient(name, rows, in, out);
   };
+  steps.DropoutBackward("attention branch dropout backward", shard);
   steps.LeaveRegionBackward("attention");
   both("output projection", tokens, widths.values, shape.hidden);
-  steps.Add("attention backward", CoreOf(shape, layer.mixer, AttentionPass::kBackward));
+  AddCore(steps, shape, layer.mixer, AttentionPass::kBackward);
   steps.Memory("key assembly backward", MemoryBoundKind::kCopy, keys, keys);
   steps.Memory("rotary backward", MemoryBoundKind::kRotary, Real(tokens) * Real(widths.rotated),
                Real(tokens) * Real(widths.rotated));
@@ -273,12 +302,13 @@ Result<PartOfLayer> LowerLatentAttention(const RankShape& shape, const Layer& la
   // what the core keeps; the input of the output projection.
   const Bytes core = SavedByCore(shape, mixer);
   part.saved = 2.0 * shape.Activation(shape.shard_tokens, shape.hidden) +
+               shape.DropoutMask(shape.shard_tokens) +
                shape.Activation(shape.shard_tokens, widths.gathered()) +
                shape.Activation(shape.tokens, widths.query_latent + widths.value_latent) +
                shape.Activation(shape.tokens, 2 * widths.queries + 2 * widths.values) + core;
   if (shape.framework.attention == AttentionChoice::kNaive) {
     RankSteps selective(shape, part.selective, StepPart::kRecompute);
-    selective.Add("attention", CoreOf(shape, mixer, AttentionPass::kForward));
+    AddCore(selective, shape, mixer, AttentionPass::kForward);
     part.selective_saved = core;
   }
   return part;

@@ -26,13 +26,21 @@ Result<LoweredLayer> LowerEmbedding(const LoweringRequest& request) {
     const double shard = Real(shape.shard_tokens) * Real(shape.hidden);
     forward.Memory("position embedding", MemoryBoundKind::kResidualAdd, 2 * shard, shard);
   }
+  if (shape.framework.dropout) {
+    const Bytes shard = shape.Activation(shape.shard_tokens, shape.hidden);
+    forward.MemoryBytes("embedding dropout", MemoryBoundKind::kDropout, shard.base(),
+                        (shard + shape.DropoutMask(shape.shard_tokens)).base());
+  }
   RankSteps backward(shape, lowered.backward, StepPart::kWeightGradient);
+  backward.DropoutBackward("embedding dropout backward", shape.shard_tokens);
   backward.LeaveRegionBackward("embedding");
   // Rows of the table are read and added to, one a token.
   backward.MemoryBytes("token embedding wgrad", MemoryBoundKind::kEmbedding,
                        size * (shape.element + gradient), size * gradient);
 
-  lowered.saved_activations = Bytes::FromBase(8.0 * Real(shape.tokens));  // int64 token ids
+  // Token ids in int64, and the mask.
+  lowered.saved_activations =
+      Bytes::FromBase(8.0 * Real(shape.tokens)) + shape.DropoutMask(shape.shard_tokens);
   return lowered;
 }
 

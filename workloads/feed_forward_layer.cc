@@ -24,6 +24,7 @@ Result<PartOfLayer> LowerFeedForward(const RankShape& shape, const Layer& layer,
   forward.ResidualAdd("feed-forward residual", shape.shard_tokens);
 
   RankSteps backward(shape, part.backward, StepPart::kInputGradient);
+  backward.DropoutBackward("feed-forward branch dropout backward", shape.shard_tokens);
   if (norm_after) {
     backward.NormBackward("feed-forward output norm", layer.norm, shape.shard_tokens);
   }
@@ -41,6 +42,7 @@ Result<PartOfLayer> LowerFeedForward(const RankShape& shape, const Layer& layer,
   // projection. An unfused gate keeps the activation's output as well.
   const bool is_unfused = feed_forward.is_gated && !shape.framework.fusion.swiglu;
   part.saved = (norm_after ? 3.0 : 2.0) * shape.Activation(shape.shard_tokens, shape.hidden) +
+               shape.DropoutMask(shape.shard_tokens) +
                shape.Activation(tokens, up_width + width + (is_unfused ? width : 0));
   return part;
 }

@@ -62,6 +62,8 @@ const Schema<Framework>& SchemaOf(Tag<Framework>) {
           .Optional("dtypes", &Framework::dtypes, "data types of what training keeps and sends")
           .Optional("attention", &Framework::attention, "the attention kernel")
           .Optional("fusion", &Framework::fusion, "which kernels are one")
+          .Optional("dropout", &Framework::dropout,
+                    "dropout on embeddings, branches and attention's probabilities")
           .Optional("overlap", &Framework::overlap, "which communication runs behind computation")
           .Optional("gradient_bucket", &Framework::gradient_bucket,
                     "gradients, in their reduce type, before a reduction starts",

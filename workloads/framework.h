@@ -51,6 +51,9 @@ struct Framework {
   TrainingDtypes dtypes;
   AttentionChoice attention = AttentionChoice::kFlash;
   Fusion fusion;
+  /// Dropout on embeddings, on both branches of a layer and on attention's probabilities; inside a
+  /// flash kernel it costs nothing.
+  bool dropout = false;
   Overlap overlap;
   Bytes gradient_bucket;  // of gradients in their reduce type, before a reduction starts
   std::string default_sharding = "zero-1";

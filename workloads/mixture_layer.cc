@@ -157,6 +157,7 @@ Result<PartOfLayer> LowerMixture(const RankShape& shape, const Layer& layer, boo
   forward.ResidualAdd("feed-forward residual", shape.shard_tokens);
 
   RankSteps backward(shape, part.backward, StepPart::kInputGradient);
+  backward.DropoutBackward("feed-forward branch dropout backward", shape.shard_tokens);
   if (norm_after) {
     backward.NormBackward("feed-forward output norm", layer.norm, shape.shard_tokens);
   }
@@ -196,7 +197,7 @@ Result<PartOfLayer> LowerMixture(const RankShape& shape, const Layer& layer, boo
     return up_width + width + (is_unfused ? width : 0);
   };
   part.saved = (norm_after ? 3.0 : 2.0) * shape.Activation(shape.shard_tokens, shape.hidden) +
-               Bytes::FromBase(logits * 4.0) +
+               shape.DropoutMask(shape.shard_tokens) + Bytes::FromBase(logits * 4.0) +
                shape.Activation(routing.expert_rows,
                                 shape.hidden + width_of(routing.up_width, routing.width)) +
                shape.Activation(routing.local_rows, shape.hidden);

@@ -126,7 +126,16 @@ void RankSteps::NormBackward(std::string name, NormKind kind, int64_t rows) {
 void RankSteps::ResidualAdd(std::string name, int64_t rows) {
   if (!shape_->framework.fusion.residual_norm) {
     const double size = Real(rows) * Real(shape_->hidden);
-    Memory(std::move(name), MemoryBoundKind::kResidualAdd, 2 * size, size);
+    MemoryBytes(std::move(name), MemoryBoundKind::kResidualAdd, 2 * size * shape_->element,
+                size * shape_->element + shape_->DropoutMask(rows).base());
+  }
+}
+
+void RankSteps::DropoutBackward(std::string name, int64_t rows) {
+  if (shape_->framework.dropout) {
+    const double size = Real(rows) * Real(shape_->hidden) * shape_->element;
+    MemoryBytes(std::move(name), MemoryBoundKind::kDropout, size + shape_->DropoutMask(rows).base(),
+                size);
   }
 }
 

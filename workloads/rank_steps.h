@@ -31,6 +31,11 @@ struct RankShape {
   Bytes Activation(int64_t rows, int64_t width) const {
     return Bytes::FromBase(static_cast<double>(rows) * static_cast<double>(width) * element);
   }
+  /// What dropout keeps of `rows` vectors of the hidden width: a byte an element, or nothing.
+  Bytes DropoutMask(int64_t rows) const {
+    return Bytes::FromBase(
+        framework.dropout ? static_cast<double>(rows) * static_cast<double>(hidden) : 0.0);
+  }
   /// The activations that enter and leave a tensor-parallel region, whole.
   Bytes Boundary() const { return Activation(tokens, hidden); }
   /// A size that tp cuts; CheckLayout has refused what does not divide.
@@ -77,8 +82,11 @@ class RankSteps {
   /// the framework fuses them.
   void Norm(std::string name, NormKind kind, int64_t rows);
   void NormBackward(std::string name, NormKind kind, int64_t rows);
-  /// The residual addition, unless the next normalisation does it.
+  /// The residual addition, unless the next normalisation does it; with dropout of the branch,
+  /// which writes its mask.
   void ResidualAdd(std::string name, int64_t rows);
+  /// The branch's gradient, masked, where there is dropout.
+  void DropoutBackward(std::string name, int64_t rows);
   /// The activation of a feed-forward over `rows` x `width` (gated: twice that read).
   void Activation(const FeedForward& feed_forward, int64_t rows, int64_t width);
   void ActivationBackward(const FeedForward& feed_forward, int64_t rows, int64_t width);

@@ -33,6 +33,25 @@ double SavedPerSbh(AttentionChoice attention, Recompute recompute, int64_t tp, b
   return LowerLayer(request, model.kinds[0])->saved_activations.base() / kSbh;
 }
 
+// Table 2 itself, with dropout: sbh (34 + 5as/h); sbh (10 + 24/t + 5as/(ht)); all over t with
+// sequence parallelism; 34/t with selective recomputation besides.
+TEST(SavedActivationsTest, DropoutCompletesTableTwo) {
+  const Model model = Gpt(kHidden, kHeads);
+  Framework framework;
+  framework.dropout = true;
+  framework.attention = AttentionChoice::kNaive;
+  const auto saved = [&](int64_t tp, bool sequence_parallel, Recompute recompute) {
+    LoweringRequest request = Request(model, framework, kSequence, tp, sequence_parallel);
+    request.micro_batch = kBatch;
+    request.recompute = recompute;
+    return LowerLayer(request, model.kinds[0])->saved_activations.base() / kSbh;
+  };
+  EXPECT_DOUBLE_EQ(saved(1, false, Recompute::kNone), 34 + 5 * kScores);
+  EXPECT_DOUBLE_EQ(saved(4, false, Recompute::kNone), 10 + 24.0 / 4 + 5 * kScores / 4);
+  EXPECT_DOUBLE_EQ(saved(4, true, Recompute::kNone), (34 + 5 * kScores) / 4);
+  EXPECT_DOUBLE_EQ(saved(4, true, Recompute::kSelective), 34.0 / 4);
+}
+
 // Table 2 keeps dropout masks: 1 byte each for the two hidden ones, 3 a score of its 5. Without
 // dropout 34 becomes 32, 10 becomes 8 and 5as/h becomes 2as/h.
 TEST(SavedActivationsTest, NaiveAttentionWithoutParallelismIs32PlusTwiceScores) {
