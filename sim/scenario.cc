@@ -181,6 +181,23 @@ void RefuseUnbuilt(const TrainingScenario& training, const Node& document,
   }
 }
 
+/// Slots that one step's schedule may have over all pipeline ranks: what is still built in a second
+/// and within a gigabyte.
+constexpr int64_t kMaxSlots = int64_t{1} << 23;
+
+void CheckSize(const TrainingScenario& training, const Node& document, Diagnostics& diagnostics) {
+  const int64_t chunks = training.layout.pp * training.layout.vpp;
+  const int64_t most = kMaxSlots / (2 * chunks);
+  if (training.micro_batches > most) {
+    diagnostics.Add(ErrorAt(
+        document, "training.global_batch",
+        fmt::format("too many micro-batches in one step: {}", training.micro_batches),
+        fmt::format("at most {} with pp {} vpp {}: raise micro_batch or dp, or lower global_batch",
+                    most, training.layout.pp, training.layout.vpp),
+        ErrorCode::kOutOfRange));
+  }
+}
+
 /// Schedules and stages must fit each other.
 void CheckSchedule(const TrainingScenario& training, const Node& document,
                    Diagnostics& diagnostics) {
@@ -293,6 +310,7 @@ std::optional<TrainingScenario> ResolveTraining(const TrainingJob& job,
 
   RefuseUnbuilt(training, document, diagnostics);
   CheckSchedule(training, document, diagnostics);
+  CheckSize(training, document, diagnostics);
   return training;
 }
 

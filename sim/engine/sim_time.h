@@ -27,6 +27,18 @@ inline Seconds ToSeconds(Picoseconds span) {
   return Seconds::FromBase(static_cast<double>(span) * 1e-12);
 }
 
+/// The same for spans that a user's figures may make absurd: as long as the clock can count, never
+/// longer. Whoever uses it checks sums before running (training: FitsClock).
+inline Picoseconds ToPicosecondsSaturating(Seconds span) {
+  const double picoseconds = span.base() * 1e12;
+  CHECK(picoseconds >= 0, "span of {} s", span.base());
+  return picoseconds < 9.2e18 ? std::llround(picoseconds) : std::numeric_limits<Picoseconds>::max();
+}
+inline Picoseconds AddSaturating(Picoseconds a, Picoseconds b) {
+  Picoseconds sum = 0;
+  return __builtin_add_overflow(a, b, &sum) ? std::numeric_limits<Picoseconds>::max() : sum;
+}
+
 /// Sum that refuses to wrap.
 inline Picoseconds AddChecked(Picoseconds a, Picoseconds b) {
   Picoseconds sum = 0;

@@ -37,7 +37,7 @@ struct CauseTimes {
   engine::Picoseconds operator[](Cause cause) const { return spans[static_cast<size_t>(cause)]; }
   CauseTimes& operator+=(const CauseTimes& other) {
     for (size_t i = 0; i < kNumCauses; ++i) {
-      spans[i] += other.spans[i];
+      spans[i] = engine::AddSaturating(spans[i], other.spans[i]);
     }
     return *this;
   }

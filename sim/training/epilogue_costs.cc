@@ -1,5 +1,7 @@
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "sim/training/step_program.h"
 
 namespace ridgeline::training {
@@ -128,6 +130,51 @@ Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const 
   costs.norm_reduction = Duration::Of(
       time.CostOf(Collective{CollectiveKind::kAllReduce, Bytes::FromBase(4), world, DType::kFp32}));
   return costs;
+}
+
+Status FitsClock(const sim::TrainingScenario& training, const StageCosts& stages,
+                 const EpilogueCosts& epilogue) {
+  const auto seconds = [](const Duration& duration) {
+    return static_cast<double>(duration[Bound::kHigh]) * 1e-12;
+  };
+  double slot = 0;
+  for (const ChunkCosts& chunk : stages.chunks) {
+    for (const size_t layer : chunk.layers) {
+      slot += seconds(stages.layers[layer].forward.total) +
+              seconds(stages.layers[layer].backward.total);
+    }
+  }
+  for (const Duration& send : stages.boundary_sends) {
+    slot += 2.0 * static_cast<double>(training.layout.vpp) * seconds(send);
+  }
+  double total = slot * static_cast<double>(training.micro_batches) +
+                 static_cast<double>(training.layout.pp) * seconds(epilogue.norm_reduction);
+  const auto add = [&](const std::vector<Duration>& durations) {
+    for (const Duration& duration : durations) {
+      total += seconds(duration);
+    }
+  };
+  add(epilogue.tied_reduction);
+  add(epilogue.gradient_norm);
+  add(epilogue.update);
+  for (const EpilogueCosts::Reduction& reduction : epilogue.reductions) {
+    total += seconds(reduction.duration);
+  }
+  for (const EpilogueCosts::Gather& gather : epilogue.gathers) {
+    total += seconds(gather.duration);
+  }
+  constexpr double kClock = 9.0e6;  // seconds: 104 of the clock's 106 days
+  if (total > kClock) {
+    return Fail({.code = ErrorCode::kOutOfRange,
+                 .message = fmt::format(
+                     "one step would take longer than the simulated clock counts: {:.3g} days of "
+                     "work on the pipeline, 104 at most",
+                     total / 86400.0),
+                 .hint = "look for a sequence, a batch or a bandwidth that is off by orders of "
+                         "magnitude",
+                 .path = "training"});
+  }
+  return {};
 }
 
 }  // namespace ridgeline::training

@@ -26,13 +26,13 @@ struct Duration {
   engine::Picoseconds& operator[](Bound bound) { return at[static_cast<size_t>(bound)]; }
   Duration& operator+=(const Duration& other) {
     for (size_t i = 0; i < at.size(); ++i) {
-      at[i] += other.at[i];
+      at[i] = engine::AddSaturating(at[i], other.at[i]);
     }
     return *this;
   }
   static Duration Of(const Cost& cost) {
-    return {{engine::ToPicoseconds(cost.mean), engine::ToPicoseconds(cost.low),
-             engine::ToPicoseconds(cost.high)}};
+    return {{engine::ToPicosecondsSaturating(cost.mean), engine::ToPicosecondsSaturating(cost.low),
+             engine::ToPicosecondsSaturating(cost.high)}};
   }
 };
 
@@ -41,7 +41,7 @@ struct BoundedCauseTimes {
   std::array<CauseTimes, 3> at = {};
   void Add(Cause cause, const Duration& duration) {
     for (size_t i = 0; i < at.size(); ++i) {
-      at[i][cause] += duration.at[i];
+      at[i][cause] = engine::AddSaturating(at[i][cause], duration.at[i]);
     }
   }
 };

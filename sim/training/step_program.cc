@@ -53,7 +53,7 @@ class Builder {
   Result<StepProgram> Build(const Stop& stop) {
     AddStreams();
     AddLabels();
-    RETURN_IF_ERROR(MakeOrders());
+    RETURN_IF_ERROR(MakeOrders(stop));
     if (training_.framework.overlap.parameter_gather) {
       GatherParameters();
     }
@@ -146,9 +146,10 @@ class Builder {
     return known[layer];
   }
 
-  Status MakeOrders() {
+  Status MakeOrders(const Stop& stop) {
     const workloads::Layout& layout = training_.layout;
     for (size_t rank = 0; rank < pp_; ++rank) {
+      RETURN_IF_ERROR(stop.Check());
       ASSIGN_OR_RETURN(std::vector<Slot> order,
                        workloads::OrderOf(training_.schedule, layout.pp, layout.vpp,
                                           static_cast<int64_t>(rank), training_.micro_batches));
@@ -203,6 +204,9 @@ class Builder {
           RunSlot(rank, orders_[rank][next[rank]]);
           ++next[rank];
           --left;
+          if (left % 1024 == 0) {
+            RETURN_IF_ERROR(stop.Check());
+          }
         }
       }
       CHECK(left < before, "schedule deadlocks with {} slots left", left);

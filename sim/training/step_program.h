@@ -70,8 +70,13 @@ struct EpilogueCosts {
 Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const StageCosts& stages,
                                    const compute::OperationTime& time);
 
-/// Builds the program. Errors: those of workloads::OrderOf; kCancelled or kDeadlineExceeded from
-/// `stop`.
+/// OK when all that the step does, one thing after the other, stays within the simulated clock (106
+/// days); kOutOfRange, with the span, otherwise.
+Status FitsClock(const sim::TrainingScenario& training, const StageCosts& stages,
+                 const EpilogueCosts& epilogue);
+
+/// Builds the program of costs that fit the clock. Errors: those of workloads::OrderOf; kCancelled
+/// or kDeadlineExceeded from `stop`.
 Result<StepProgram> BuildStepProgram(const sim::TrainingScenario& training,
                                      const StageCosts& stages, const EpilogueCosts& epilogue,
                                      Detail detail, const Stop& stop);

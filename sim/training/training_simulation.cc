@@ -52,6 +52,7 @@ Result<sim::Report> SimulateTraining(const sim::Scenario& scenario,
   const compute::OperationTime time = compute::OperationTime::Analytic(scenario.cluster);
   ASSIGN_OR_RETURN(const StageCosts stages, CostStages(training, scenario.cluster, time));
   ASSIGN_OR_RETURN(const EpilogueCosts epilogue, CostEpilogue(training, stages, time));
+  RETURN_IF_ERROR(FitsClock(training, stages, epilogue));
   ASSIGN_OR_RETURN(const std::vector<MemoryUse> memory, CountMemory(training, stages));
   ASSIGN_OR_RETURN(StepProgram step,
                    BuildStepProgram(training, stages, epilogue, Detail::kSlots, options.stop));

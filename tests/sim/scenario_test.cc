@@ -84,6 +84,13 @@ TEST(ScenarioTest, WhatIsNotBuiltSaysSoByName) {
               HasSubstr("not built yet: sharding of gradients or parameters: fsdp"));
 }
 
+TEST(ScenarioTest, AStepOfMillionsOfMicroBatchesIsRefusedWithTheMostThatFits) {
+  // 2^23 slots, forward and backward, on one rank: 4,194,304 micro-batches.
+  EXPECT_THAT(ErrorsOf(SmallJob(1, 1, 1, 1, 5'000'000)),
+              AllOf(HasSubstr("too many micro-batches in one step: 5000000"),
+                    HasSubstr("at most 4194304 with pp 1 vpp 1")));
+}
+
 TEST(ScenarioTest, AnUnknownModelNamesTheNearest) {
   EXPECT_THAT(ErrorsOf(R"(
 cluster: {nodes: dgx-h100, count: 1}

@@ -159,5 +159,22 @@ TEST(TrainingSimulationTest, ParametersComeBackBucketByBucket) {
   }
 }
 
+TEST(TrainingSimulationTest, AStepLongerThanTheClockIsAnErrorNotACrash) {
+  for (const std::string cluster :
+       {"{nodes: dgx-h100, count: 2, fabric: {base: rail-optimized-400g, bandwidth: 1e-300 Gb/s}}",
+        "{nodes: dgx-h100, count: 2}"}) {
+    const bool is_slow = cluster.find("e-300") != std::string::npos;
+    const auto report =
+        sim::Simulate(MustResolve(fmt::format(
+                          "cluster: {}\ntraining: {{model: llama-3.1-8b, sequence_length: {}, "
+                          "global_batch: 1600000, parallelism: {{tp: 8}}}}\n",
+                          cluster, is_slow ? 4096 : 1 << 30)),
+                      {});
+    ASSERT_FALSE(report.has_value()) << cluster;
+    EXPECT_EQ(report.error().code, ErrorCode::kOutOfRange);
+    EXPECT_THAT(report.error().message, testing::HasSubstr("longer than the simulated clock"));
+  }
+}
+
 }  // namespace
 }  // namespace ridgeline::training
