@@ -81,7 +81,43 @@ std::optional<T> Take(Result<T> result, const Node& document, std::string_view p
   return std::nullopt;
 }
 
-Result<Model> ResolveModel(const Reference<Model>& reference, const hardware::Catalog& catalog) {
+/// The first value of `key` anywhere in a model's config; nullptr when there is none.
+const Node* FindAnywhere(const Node& config, std::string_view key) {
+  if (const Node* value = config.Find(key)) {
+    return value;
+  }
+  for (const Node::Entry& entry : config.entries) {
+    if (const Node* value = FindAnywhere(entry.value, key)) {
+      return value;
+    }
+  }
+  return nullptr;
+}
+
+/// Notes that name a key of the model's config ("num_key_value_heads is set here") get its place;
+/// those whose key the config spells otherwise are dropped.
+void LocateNotes(Error& error, const Node& config) {
+  for (ErrorNote& note : error.notes) {
+    const Node* value =
+        FindAnywhere(config, std::string_view(note.message).substr(0, note.message.find(' ')));
+    if (!note.where && value != nullptr && value->where.source != nullptr) {
+      note.where = value->where;
+    }
+  }
+  std::erase_if(error.notes, [](const ErrorNote& note) { return !note.where; });
+  for (Error& other : error.others) {
+    LocateNotes(other, config);
+  }
+}
+
+/// The model and the config that it was read from.
+struct ResolvedModel {
+  Model model;
+  Node config;
+};
+
+Result<ResolvedModel> ResolveModel(const Reference<Model>& reference,
+                                   const hardware::Catalog& catalog) {
   std::string name = reference.name;
   Node config = MakeMap();
   if (!name.empty()) {
@@ -95,9 +131,6 @@ Result<Model> ResolveModel(const Reference<Model>& reference, const hardware::Ca
       }
     }
     ASSIGN_OR_RETURN(const std::filesystem::path path, catalog.FindOrPath("models", name));
-    if (!reference.inline_map) {
-      return workloads::ReadModelFile(path, path.stem().string());
-    }
     ASSIGN_OR_RETURN(config, ReadDocument(path));
     name = path.stem().string();
   }
@@ -105,7 +138,8 @@ Result<Model> ResolveModel(const Reference<Model>& reference, const hardware::Ca
     config = MergeNodes(std::move(config), *reference.inline_map);
     name = name.empty() ? "inline model" : name + " (changed)";
   }
-  return workloads::ReadModelNode(config, name);
+  ASSIGN_OR_RETURN(Model model, workloads::ReadModelNode(config, name));
+  return ResolvedModel{std::move(model), std::move(config)};
 }
 
 Result<Framework> ResolveFramework(const Reference<Framework>& reference,
@@ -244,8 +278,9 @@ std::optional<TrainingScenario> ResolveTraining(const TrainingJob& job,
                                                 const Node& document,
                                                 const hardware::Catalog& catalog,
                                                 Diagnostics& diagnostics) {
-  std::optional<Model> model =
+  std::optional<ResolvedModel> resolved =
       Take(ResolveModel(job.model, catalog), document, "training.model", diagnostics);
+  Model* const model = resolved ? &resolved->model : nullptr;
   std::optional<Framework> framework =
       Take(ResolveFramework(job.framework, catalog), document, "training.framework", diagnostics);
   if (model && job.layers) {
@@ -278,8 +313,12 @@ std::optional<TrainingScenario> ResolveTraining(const TrainingJob& job,
       .micro_batch = job.micro_batch,
       .sequence_length = job.sequence_length,
       .counts_embedding_as_layer = framework->counts_embedding_as_layer};
+  Result<workloads::Layout> checked = workloads::CheckLayout(*model, request);
+  if (!checked) {
+    LocateNotes(checked.error(), resolved->config);
+  }
   std::optional<workloads::Layout> layout =
-      Take(workloads::CheckLayout(*model, request), document, "training.parallelism", diagnostics);
+      Take(std::move(checked), document, "training.parallelism", diagnostics);
   if (!layout) {
     return std::nullopt;
   }
@@ -305,7 +344,7 @@ std::optional<TrainingScenario> ResolveTraining(const TrainingJob& job,
   }
   framework->dtypes = DtypesOf(job, framework->dtypes);
   framework->attention = job.attention.value_or(framework->attention);
-  training.model = *std::move(model);
+  training.model = std::move(*model);
   training.framework = *std::move(framework);
 
   RefuseUnbuilt(training, document, diagnostics);

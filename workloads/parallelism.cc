@@ -48,7 +48,10 @@ std::string DivisorsText(int64_t number, int64_t most) {
 /// Collects broken rules, each once.
 class Rules {
  public:
-  void Break(std::string key, std::string message, std::string hint) {
+  /// `model_key`: the key of the model's config that the rule leans on; whoever knows the document
+  /// finds its place.
+  void Break(std::string key, std::string message, std::string hint,
+             std::string_view model_key = {}) {
     const std::string path = "training." + key;
     for (const auto& seen : seen_) {
       if (seen == message) {
@@ -56,13 +59,14 @@ class Rules {
       }
     }
     seen_.push_back(message);
-    diagnostics_.Add({.code = ErrorCode::kInvalidArgument,
-                      .message = std::move(message),
-                      .where = {},
-                      .hint = std::move(hint),
-                      .path = path,
-                      .notes = {},
-                      .others = {}});
+    Error error = {.code = ErrorCode::kInvalidArgument,
+                   .message = std::move(message),
+                   .hint = std::move(hint),
+                   .path = path};
+    if (!model_key.empty()) {
+      error.notes.push_back({.message = fmt::format("{} is set here", model_key), .where = {}});
+    }
+    diagnostics_.Add(std::move(error));
   }
   bool empty() const { return diagnostics_.empty(); }
   Status Take() { return diagnostics_.Take(); }
@@ -75,26 +79,28 @@ class Rules {
 /// A width that tp cuts, and what it is called.
 struct Width {
   int64_t size;
-  std::string_view what;   // "KV heads"
-  std::string_view whose;  // "the KV heads"
+  std::string_view what;            // "KV heads"
+  std::string_view whose;           // "the KV heads"
+  std::string_view model_key = {};  // where Hugging Face configs set it; empty when families differ
 };
 
 std::vector<Width> WidthsCutByTp(const Model& model) {
   std::vector<Width> widths;
-  const auto add = [&](int64_t size, std::string_view what, std::string_view whose) {
+  const auto add = [&](int64_t size, std::string_view what, std::string_view whose,
+                       std::string_view model_key = {}) {
     if (size > 0) {
-      widths.push_back({size, what, whose});
+      widths.push_back({size, what, whose, model_key});
     }
   };
   for (const Layer& layer : model.kinds) {
     const Mixer& mixer = layer.mixer;
     switch (mixer.kind) {
       case MixerKind::kAttention:
-        add(mixer.heads, "heads", "the attention heads");
-        add(mixer.kv_heads, "KV heads", "the KV heads");
+        add(mixer.heads, "heads", "the attention heads", "num_attention_heads");
+        add(mixer.kv_heads, "KV heads", "the KV heads", "num_key_value_heads");
         break;
       case MixerKind::kLatentAttention:
-        add(mixer.heads, "heads", "the attention heads");
+        add(mixer.heads, "heads", "the attention heads", "num_attention_heads");
         break;
       case MixerKind::kMamba2:
         add(mixer.heads, "state heads", "the Mamba heads");
@@ -109,7 +115,7 @@ std::vector<Width> WidthsCutByTp(const Model& model) {
     }
     const FeedForward& feed_forward = layer.feed_forward;
     if (feed_forward.kind == FeedForwardKind::kDense) {
-      add(feed_forward.intermediate, "wide", "the feed-forward width");
+      add(feed_forward.intermediate, "wide", "the feed-forward width", "intermediate_size");
     } else if (feed_forward.kind == FeedForwardKind::kMixture) {
       add(feed_forward.intermediate, "wide", "the experts' width");
       add(feed_forward.shared_intermediate, "wide", "the shared experts' width");
@@ -129,7 +135,7 @@ void CheckTensor(const Model& model, int64_t tp, Rules& rules) {
       rules.Break("parallelism.tp",
                   fmt::format("tensor parallelism must divide {}: tp {}, {} {}", width.whose, tp,
                               width.size, width.what),
-                  fmt::format("use tp {}", DivisorsText(common, 64)));
+                  fmt::format("use tp {}", DivisorsText(common, 64)), width.model_key);
     }
   }
 }

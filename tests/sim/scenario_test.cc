@@ -100,6 +100,16 @@ training: {model: lama-3.1-8b, sequence_length: 4096, global_batch: 8}
                     HasSubstr("did you mean llama-3.1-8b?")));
 }
 
+TEST(ScenarioTest, ARuleOfTheModelShowsWhereTheModelSaysSo) {
+  EXPECT_THAT(
+      ErrorsOf(R"(
+cluster: {nodes: dgx-h100, count: 8}
+training: {model: llama-3.1-70b, sequence_length: 4096, global_batch: 64, parallelism: {tp: 16}}
+)"),
+      testing::ContainsRegex("note: .*llama-3.1-70b.json:[0-9]+:[0-9]+: num_key_value_heads "
+                             "is set here"));
+}
+
 TEST(ScenarioTest, ANamedModelIsChangedInline) {
   const Scenario scenario = MustResolve(R"(
 cluster: {nodes: dgx-h100, count: 1}
