@@ -29,8 +29,8 @@ struct UnreadBlock {
   std::optional<Node> node;
 };
 
-/// The document's top level, as written. `serving`, `workload`, `forward` and `targets` are known words whose
-/// simulation is not built yet: they answer UNIMPLEMENTED.
+/// The document's top level, as written. `serving`, `workload`, `forward` and `targets` are known
+/// words whose simulation is not built yet: they answer UNIMPLEMENTED.
 struct ScenarioDocument {
   Reference<hardware::ClusterDescription> cluster;
   std::optional<workloads::TrainingJob> training;
@@ -69,7 +69,8 @@ struct Scenario {
   Node resolved;  // the document with every default written out
 };
 
-/// Decodes and resolves a merged document. All errors of the document at once. UNIMPLEMENTED for what is not built.
+/// Decodes and resolves a merged document. All errors of the document at once. UNIMPLEMENTED for
+/// what is not built.
 Result<Scenario> ResolveScenario(const Node& document, const hardware::Catalog& catalog);
 
 /// Reads files left to right, lays each over the one before, then the `--set` overrides
