@@ -1,6 +1,6 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # Builds the fuzz targets with clang and runs each for SECONDS_EACH (60): fuzz/run.sh [BUILD_FOLDER]
-set -eu
+set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 build=${1:-$root/build/fuzz}
