@@ -127,7 +127,9 @@ Status CheckArgumentCount(const CommandInfo& command, size_t count) {
   }
   return InvalidArgument(fmt::format("{} arguments for {}: {}",
                                      is_too_many ? "too many" : "too few", command.name, count),
-                         fmt::format("ridgeline {} {}", command.name, command.usage));
+                         command.usage.empty()
+                             ? fmt::format("ridgeline {}", command.name)
+                             : fmt::format("ridgeline {} {}", command.name, command.usage));
 }
 
 }  // namespace
@@ -147,7 +149,12 @@ Result<CommandLine> ParseCommandLine(const std::vector<std::string>& arguments) 
   }
   line.overrides = words.values.at("--set");
   line.group = LastOf(words, "--group").value_or("");
-  line.trace_file = LastOf(words, "--trace").value_or("");
+  if (const std::optional<std::string> trace = LastOf(words, "--trace")) {
+    if (trace->empty()) {
+      return InvalidArgument("--trace needs the name of a file to write");
+    }
+    line.trace_file = *trace;
+  }
   for (const std::string& folder : words.values.at("--configs")) {
     if (!std::filesystem::is_directory(folder)) {
       return InvalidArgument("--configs needs a directory: " + folder);

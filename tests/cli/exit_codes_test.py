@@ -40,6 +40,7 @@ class ExitCodes(CliTest):
         self.expect(2, "simulate", DEMO, "--timeout", "5", says="--timeout")
         self.expect(2, "simulate", DEMO, "--configs", "/no/such/folder", says="needs a directory")
         self.expect(2, "list", "gpus", "--trace", "x", says="list takes no --trace")
+        self.expect(2, "simulate", DEMO, "--trace", "", says="--trace needs the name of a file")
 
     def test_what_is_planned_is_5_with_its_name(self):
         for name in ("plan", "whatif", "render", "compare", "cost", "calibrate", "trace", "serve", "runs"):
