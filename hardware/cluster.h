@@ -19,7 +19,7 @@ struct ClusterDescription {
   std::vector<std::string> aliases;
   Reference<Node> nodes;
   int64_t count = 1;
-  Reference<Fabric> fabric;  // default: `default_fabric` of the node's NIC speed, when count > 1
+  Reference<Fabric> fabric;  // default, when count > 1: ports as fast as the node's (README)
   Sources sources;
   friend bool operator==(const ClusterDescription&, const ClusterDescription&) = default;
 };

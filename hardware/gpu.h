@@ -14,8 +14,8 @@
 namespace ridgeline::hardware {
 
 /// A rate that real kernels sustain, below the vendor's peak. The only kind of factor below peak in
-/// the program: every reader of one goes through SustainedRates of roofline.h, which can list what
-/// was read.
+/// the program: every cost model that reads one lists it in RatesFor (cost_model.h), with its
+/// source, beside the answer.
 template <class Q>
 struct Sustained {
   Q rate;              // the expectation

@@ -113,7 +113,7 @@ class RankSteps {
   StepPart part_;
 };
 
-/// The parts; each brings its normalisation and residual addition. `norms_after` adds one after the
+/// The parts; each brings its normalisation and residual addition. `norm_after` adds one after the
 /// part, as Gemma does.
 Result<PartOfLayer> LowerAttention(const RankShape& shape, const Layer& layer, bool norm_after);
 Result<PartOfLayer> LowerLatentAttention(const RankShape& shape, const Layer& layer);
