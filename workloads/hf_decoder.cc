@@ -84,10 +84,6 @@ EnumTable<NormKind> EnumNames(Tag<NormKind>) {
   return kNames;
 }
 
-const SchemaInfo& DecoderSchemaInfo() {
-  return decoder::SchemaOf(Tag<decoder::Description>{}).info();
-}
-
 Model ReadDecoder(const HfFields& root) {
   decoder::Description d;
   Model model;

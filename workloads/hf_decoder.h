@@ -8,7 +8,4 @@ namespace ridgeline::workloads {
 
 Model ReadDecoder(const HfFields& root);
 
-/// The keys of `decoder`, for explain.
-const SchemaInfo& DecoderSchemaInfo();
-
 }  // namespace ridgeline::workloads

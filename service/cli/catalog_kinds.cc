@@ -40,8 +40,6 @@ size_t KnownKeys(const Node& document, const SchemaInfo& schema) {
 
 }  // namespace
 
-std::span<const KindInfo> Kinds() { return kKinds; }
-
 Result<const KindInfo*> FindKind(const std::string& name) {
   std::vector<std::string> known;
   for (const KindInfo& kind : kKinds) {

@@ -1,7 +1,6 @@
 /// The kinds of named things, as `list`, `describe` and `check` call them.
 #pragma once
 
-#include <span>
 #include <string>
 #include <string_view>
 
@@ -30,8 +29,6 @@ struct KindInfo {
   std::string_view folder;    // under configs/
   std::string_view a_name;    // "a GPU"
 };
-
-std::span<const KindInfo> Kinds();
 
 /// By either number, "gpu" or "gpus"; did-you-mean otherwise.
 Result<const KindInfo*> FindKind(const std::string& name);

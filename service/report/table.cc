@@ -109,15 +109,6 @@ std::string JsonTable(const Table& table, bool is_lines) {
 
 }  // namespace
 
-std::optional<OutputFormat> ParseOutputFormat(std::string_view name) {
-  const std::vector<std::string>& names = OutputFormatNames();
-  const auto found = std::find(names.begin(), names.end(), name);
-  if (found == names.end()) {
-    return std::nullopt;
-  }
-  return static_cast<OutputFormat>(found - names.begin());
-}
-
 const std::vector<std::string>& OutputFormatNames() {
   static const std::vector<std::string> names = {"table", "wide", "json", "jsonl", "csv", "md"};
   return names;

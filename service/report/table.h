@@ -11,8 +11,7 @@ namespace ridgeline::report {
 
 /// What -o takes.
 enum class OutputFormat { kTable, kWide, kJson, kJsonl, kCsv, kMarkdown };
-std::optional<OutputFormat> ParseOutputFormat(std::string_view name);
-/// "table", "wide", "json", "jsonl", "csv", "md".
+/// "table", "wide", "json", "jsonl", "csv", "md": in the order of OutputFormat.
 const std::vector<std::string>& OutputFormatNames();
 
 enum class Align { kLeft, kRight };
