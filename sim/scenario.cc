@@ -273,6 +273,22 @@ workloads::TrainingDtypes DtypesOf(const TrainingJob& job, workloads::TrainingDt
   return dtypes;
 }
 
+/// What a framework's file or inline map says replicas share out; a word that is none is an error.
+Sharding DefaultSharding(const Framework& framework, const Node& document,
+                         Diagnostics& diagnostics) {
+  std::string known;
+  for (const auto& [name, value] : EnumNames(Tag<Sharding>{})) {
+    if (name == framework.default_sharding) {
+      return value;
+    }
+    known += (known.empty() ? "" : ", ") + std::string(name);
+  }
+  diagnostics.Add(ErrorAt(document, "training.framework.default_sharding",
+                          fmt::format("unknown sharding: {}", framework.default_sharding),
+                          "use one of: " + known));
+  return Sharding::kNone;
+}
+
 std::optional<TrainingScenario> ResolveTraining(const TrainingJob& job,
                                                 const std::optional<hardware::Cluster>& cluster,
                                                 const Node& document,
@@ -336,11 +352,7 @@ std::optional<TrainingScenario> ResolveTraining(const TrainingJob& job,
   if (job.sharding) {
     training.sharding = *job.sharding;
   } else {
-    for (const auto& [name, value] : EnumNames(Tag<Sharding>{})) {
-      if (name == framework->default_sharding) {
-        training.sharding = value;
-      }
-    }
+    training.sharding = DefaultSharding(*framework, document, diagnostics);
   }
   framework->dtypes = DtypesOf(job, framework->dtypes);
   framework->attention = job.attention.value_or(framework->attention);

@@ -84,6 +84,19 @@ TEST(ScenarioTest, WhatIsNotBuiltSaysSoByName) {
               HasSubstr("not built yet: sharding of gradients or parameters: fsdp"));
 }
 
+TEST(ScenarioTest, ADefaultShardingThatIsNoneIsRefusedRatherThanReplaced) {
+  EXPECT_THAT(ErrorsOf(R"(
+cluster: {nodes: dgx-h100, count: 1}
+training:
+  model: llama-3.1-8b
+  sequence_length: 4096
+  global_batch: 32
+  framework: {base: megatron-core, default_sharding: zero1}
+)"),
+              AllOf(HasSubstr("test.yaml:7:"), HasSubstr("unknown sharding: zero1"),
+                    HasSubstr("none, ddp, zero-1, zero-2, zero-3, fsdp")));
+}
+
 TEST(ScenarioTest, AStepOfMillionsOfMicroBatchesIsRefusedWithTheMostThatFits) {
   // 2^23 slots, forward and backward, on one rank: 4,194,304 micro-batches.
   EXPECT_THAT(ErrorsOf(SmallJob(1, 1, 1, 1, 5'000'000)),
