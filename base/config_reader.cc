@@ -278,6 +278,50 @@ void CollectPaths(const SchemaInfo& schema, const std::string& prefix, std::stri
   entered.erase(&schema);
 }
 
+/// The key of a schema by its name; nullptr when there is none, or no schema.
+const KeyInfo* NamedKey(const SchemaInfo* schema, std::string_view name) {
+  if (schema == nullptr) {
+    return nullptr;
+  }
+  for (const KeyInfo& key : schema->keys) {
+    if (key.name == name) {
+      return &key;
+    }
+  }
+  return nullptr;
+}
+
+/// The closest existing path to `keys`, whose first `valid` hold below `root` as `prefix` (with its
+/// dot) and lead to `schema`; empty when nothing is near.
+std::string NearestPath(const SchemaInfo& root, const std::vector<std::string>& keys, size_t valid,
+                        const std::string& prefix, const SchemaInfo* schema) {
+  std::vector<std::string> names;
+  if (schema != nullptr) {
+    for (const KeyInfo& key : schema->keys) {
+      names.push_back(key.name);
+    }
+  }
+  if (const std::optional<std::string> near = NearestName(keys[valid], names)) {
+    const std::string corrected = prefix + *near;
+    // The rest of the path, if it holds below the corrected key.
+    std::string whole = corrected;
+    for (size_t j = valid + 1; j < keys.size(); ++j) {
+      whole += "." + keys[j];
+    }
+    return FindKey(root, whole) != nullptr ? whole : corrected;
+  }
+  std::vector<std::string> paths;
+  std::set<const SchemaInfo*> entered;
+  CollectPaths(root, "", keys.back(), entered, paths);
+  if (!paths.empty()) {
+    // The right key in the wrong place: the shortest of its places.
+    return *std::min_element(
+        paths.begin(), paths.end(),
+        [](const std::string& a, const std::string& b) { return a.size() < b.size(); });
+  }
+  return prefix.substr(0, prefix.empty() ? 0 : prefix.size() - 1);
+}
+
 }  // namespace
 
 const KeyInfo* FindKey(const SchemaInfo& root, std::string_view path, std::string* nearest) {
@@ -286,53 +330,18 @@ const KeyInfo* FindKey(const SchemaInfo& root, std::string_view path, std::strin
   const KeyInfo* found = nullptr;
   std::string prefix;
   for (size_t i = 0; i < keys.size(); ++i) {
-    if (found != nullptr && IsMapOfNames(*found)) {
+    const KeyInfo* next = NamedKey(schema, keys[i]);
+    if (next == nullptr && found != nullptr && IsMapOfNames(*found)) {
       // The names of such a map are the user's own: any word stands for one.
-      const bool is_key =
-          schema != nullptr && std::any_of(schema->keys.begin(), schema->keys.end(),
-                                           [&](const KeyInfo& key) { return key.name == keys[i]; });
-      if (!is_key) {
-        prefix += keys[i] + ".";
-        if (i + 1 == keys.size()) {
-          return found;
-        }
-        ++i;
+      prefix += keys[i] + ".";
+      if (++i == keys.size()) {
+        return found;
       }
-    }
-    const KeyInfo* next = nullptr;
-    std::vector<std::string> names;
-    if (schema != nullptr) {
-      for (const KeyInfo& key : schema->keys) {
-        names.push_back(key.name);
-        next = key.name == keys[i] ? &key : next;
-      }
+      next = NamedKey(schema, keys[i]);
     }
     if (next == nullptr) {
-      if (nearest == nullptr) {
-        return nullptr;
-      }
-      nearest->clear();
-      const std::optional<std::string> near = NearestName(keys[i], names);
-      std::vector<std::string> paths;
-      std::set<const SchemaInfo*> entered;
-      CollectPaths(root, "", keys.back(), entered, paths);
-      if (near) {
-        *nearest = prefix + *near;
-        // The rest of the path, if it holds below the corrected key.
-        std::string rest = *nearest;
-        for (size_t j = i + 1; j < keys.size(); ++j) {
-          rest += "." + keys[j];
-        }
-        if (rest != *nearest && FindKey(root, rest) != nullptr) {
-          *nearest = rest;
-        }
-      } else if (!paths.empty()) {
-        // The right key in the wrong place: the shortest of its places.
-        *nearest = *std::min_element(
-            paths.begin(), paths.end(),
-            [](const std::string& a, const std::string& b) { return a.size() < b.size(); });
-      } else if (!prefix.empty()) {
-        *nearest = prefix.substr(0, prefix.size() - 1);
+      if (nearest != nullptr) {
+        *nearest = NearestPath(root, keys, i, prefix, schema);
       }
       return nullptr;
     }
