@@ -18,7 +18,9 @@ const Schema<Fabric>& SchemaOf(Tag<Fabric>) {
           .Optional("name", &Fabric::name, "as in configs/fabrics; the file's name by default")
           .Optional("title", &Fabric::title, "for people")
           .Optional("aliases", &Fabric::aliases, "other names")
-          .Optional("kind", &Fabric::kind, "how leaves and ports are wired")
+          .Optional("kind", &Fabric::kind,
+                    "how leaves and ports are wired; says which fabric is a default, prices come "
+                    "from the figures")
           .Required("bandwidth", &Fabric::bandwidth, "of one port, each way",
                     {.above = BytesPerSecond{}})
           .Optional("sustained", &Fabric::sustained, "what NCCL gets through one port")

@@ -68,6 +68,10 @@ const Schema<Framework>& SchemaOf(Tag<Framework>) {
           .Optional("gradient_bucket", &Framework::gradient_bucket,
                     "gradients, in their reduce type, before a reduction starts",
                     {.at_least = Bytes{}})
+          .Optional("gradient_bucket_per_replica", &Framework::gradient_bucket_per_replica,
+                    "times the data-parallel replicas: the bucket, where that is more than "
+                    "gradient_bucket",
+                    {.at_least = Bytes{}})
           .Optional("default_sharding", &Framework::default_sharding,
                     "what data-parallel replicas share out when a job does not say: none, ddp, "
                     "zero-1, zero-2, zero-3 or fsdp")

@@ -56,6 +56,7 @@ struct Framework {
   bool dropout = false;
   Overlap overlap;
   Bytes gradient_bucket;  // of gradients in their reduce type, before a reduction starts
+  Bytes gradient_bucket_per_replica;  // times the replicas: the bucket, where that is more
   std::string default_sharding = "zero-1";
   bool counts_embedding_as_layer =
       false;  // pipeline placement: embedding and head take a layer's place each

@@ -101,6 +101,7 @@ int Fail(const Error& error, bool has_color) {
 }
 
 int RunCommand(CommandLine line, const Interrupt& interrupt) {
+  const Stop::Clock::time_point begin = Stop::Clock::now();
   const bool has_color = HasColor(line.color);
   std::optional<Stop::Clock::time_point> deadline;
   if (line.timeout) {
@@ -127,6 +128,14 @@ int RunCommand(CommandLine line, const Interrupt& interrupt) {
   const int exit_code = WriteOut(session.out, *result);
   if (!session.closing_note.empty()) {
     session.Note(session.closing_note);
+  }
+  if (session.line.verbosity > 0) {
+    const std::chrono::duration<double> elapsed = Stop::Clock::now() - begin;
+    std::string roots;
+    for (const std::filesystem::path& root : session.catalog.roots()) {
+      roots += (roots.empty() ? "" : ", ") + root.string();
+    }
+    session.Note(fmt::format("took {:.3f} s; named things from {}", elapsed.count(), roots));
   }
   return exit_code;
 }

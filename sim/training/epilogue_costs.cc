@@ -51,6 +51,9 @@ Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const 
       is_sharded ? CollectiveKind::kReduceScatter : CollectiveKind::kAllReduce;
   const auto pp = static_cast<size_t>(layout.pp);
 
+  const Bytes full_bucket = std::max(
+      training.framework.gradient_bucket,
+      static_cast<double>(dense_group.ranks) * training.framework.gradient_bucket_per_replica);
   EpilogueCosts costs;
   std::vector<workloads::RankParameters> held(pp);
   for (size_t chunk = 0; chunk < stages.chunks.size(); ++chunk) {
@@ -63,8 +66,7 @@ Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const 
     double expert_bucket = 0;
     std::vector<EpilogueCosts::Gather> gathers;
     const auto send = [&](double& bucket, const RankGroup& group, size_t layer) {
-      const bool is_full =
-          bucket * BytesPerElement(dtypes.reduce) >= training.framework.gradient_bucket;
+      const bool is_full = bucket * BytesPerElement(dtypes.reduce) >= full_bucket;
       if (!is_full && layer > 0) {
         return;
       }

@@ -116,7 +116,7 @@ Result<CostedLayer> CostLayer(std::string name, const LoweredLayer& lowered,
 
 }  // namespace
 
-Result<StageCosts> CostStages(const sim::TrainingScenario& training, const hardware::Cluster&,
+Result<StageCosts> CostStages(const sim::TrainingScenario& training,
                               const compute::OperationTime& time) {
   const workloads::Model& model = training.model;
   const workloads::Layout& layout = training.layout;

@@ -91,6 +91,6 @@ struct StageCosts {
 /// Lowers and costs a training step's parts. Errors: UNIMPLEMENTED for layers that cannot be
 /// lowered, kFailedPrecondition when the GPU lacks the data type.
 Result<StageCosts> CostStages(const sim::TrainingScenario& training,
-                              const hardware::Cluster& cluster, const compute::OperationTime& time);
+                              const compute::OperationTime& time);
 
 }  // namespace ridgeline::training

@@ -50,7 +50,7 @@ Result<sim::Report> SimulateTraining(const sim::Scenario& scenario,
                                      const sim::RunOptions& options) {
   const sim::TrainingScenario& training = *scenario.training;
   const compute::OperationTime time = compute::OperationTime::Analytic(scenario.cluster);
-  ASSIGN_OR_RETURN(const StageCosts stages, CostStages(training, scenario.cluster, time));
+  ASSIGN_OR_RETURN(const StageCosts stages, CostStages(training, time));
   ASSIGN_OR_RETURN(const EpilogueCosts epilogue, CostEpilogue(training, stages, time));
   RETURN_IF_ERROR(FitsClock(training, stages, epilogue));
   ASSIGN_OR_RETURN(const std::vector<MemoryUse> memory, CountMemory(training, stages));

@@ -16,7 +16,7 @@ Counted Count(const std::string& yaml) {
   const sim::Scenario scenario = MustResolve(yaml);
   const compute::OperationTime time = compute::OperationTime::Analytic(scenario.cluster);
   Counted counted;
-  counted.stages = CostStages(*scenario.training, scenario.cluster, time).value();
+  counted.stages = CostStages(*scenario.training, time).value();
   counted.uses = CountMemory(*scenario.training, counted.stages).value();
   return counted;
 }

@@ -137,25 +137,30 @@ TEST(TrainingSimulationTest, AStopIsHeard) {
 TEST(TrainingSimulationTest, StagesOnOneNodeSendOverNvlink) {
   const sim::Scenario scenario = MustResolve(SmallJob(4, 4, 1, 1, 8));
   const compute::OperationTime time = compute::OperationTime::Analytic(scenario.cluster);
-  const StageCosts stages = CostStages(*scenario.training, scenario.cluster, time).value();
+  const StageCosts stages = CostStages(*scenario.training, time).value();
   ASSERT_EQ(stages.boundary_sends.size(), 4u);
   EXPECT_LT(stages.boundary_sends[0][Bound::kMean], stages.boundary_sends[1][Bound::kMean]);
   EXPECT_EQ(stages.boundary_sends[0].at, stages.boundary_sends[2].at);
   EXPECT_EQ(stages.boundary_sends[1].at, stages.boundary_sends[3].at);  // last to first
 }
 
-// Buckets of 160 MB in fp32 are 40 M parameters: the forward begins when the first has come back,
-// not when all of them have.
+// Megatron's buckets hold max(40 M, 1 M x replicas) parameters. From the top: the head has 32.8 M,
+// a layer 15.7 M, the embedding 32.8 M. At 8 replicas: head and a layer, five times three layers,
+// embedding: 7 buckets. At 64 replicas: head and two layers, twice five layers, four layers and
+// embedding: 4. The forward begins when the first has come back.
 TEST(TrainingSimulationTest, ParametersComeBackBucketByBucket) {
-  const sim::Scenario scenario = MustResolve(SmallJob(1, 1, 1, 64, 1, "  sharding: zero-1\n"));
-  const compute::OperationTime time = compute::OperationTime::Analytic(scenario.cluster);
-  const StageCosts stages = CostStages(*scenario.training, scenario.cluster, time).value();
-  const EpilogueCosts epilogue = CostEpilogue(*scenario.training, stages, time).value();
-  ASSERT_GT(epilogue.gathers.size(), 4u);
-  EXPECT_EQ(epilogue.gathers.size(), epilogue.reductions.size());
-  EXPECT_EQ(epilogue.gathers.front().before_layer, 0u);
-  for (size_t i = 1; i < epilogue.gathers.size(); ++i) {
-    EXPECT_GT(epilogue.gathers[i].before_layer, epilogue.gathers[i - 1].before_layer);
+  for (const auto& [replicas, buckets] : {std::pair{8, 7U}, std::pair{64, 4U}}) {
+    const sim::Scenario scenario =
+        MustResolve(SmallJob(1, 1, 1, replicas, 1, "  sharding: zero-1\n"));
+    const compute::OperationTime time = compute::OperationTime::Analytic(scenario.cluster);
+    const StageCosts stages = CostStages(*scenario.training, time).value();
+    const EpilogueCosts epilogue = CostEpilogue(*scenario.training, stages, time).value();
+    ASSERT_EQ(epilogue.gathers.size(), buckets);
+    EXPECT_EQ(epilogue.reductions.size(), buckets);
+    EXPECT_EQ(epilogue.gathers.front().before_layer, 0U);
+    for (size_t i = 1; i < epilogue.gathers.size(); ++i) {
+      EXPECT_GT(epilogue.gathers[i].before_layer, epilogue.gathers[i - 1].before_layer);
+    }
   }
 }
 

@@ -38,7 +38,7 @@ Job RandomJob() {
                            schedule, recompute, sharding, framework)));
   RC_ASSERT(job.scenario.training.has_value());
   const compute::OperationTime time = compute::OperationTime::Analytic(job.scenario.cluster);
-  job.stages = CostStages(*job.scenario.training, job.scenario.cluster, time).value();
+  job.stages = CostStages(*job.scenario.training, time).value();
   job.epilogue = CostEpilogue(*job.scenario.training, job.stages, time).value();
   return job;
 }
