@@ -272,7 +272,8 @@ std::vector<hardware::RateInUse> AlphaBetaCollectives::RatesFor(
   if (leaves_node) {
     add_protocols("aggregated trees", Algorithm::kAggregatedTrees);
     add("aggregated trees: share of a step between nodes that a hop waits, and each rank",
-        "1 / 3.5, 2.8 us", 1.0, kProtocolSource);
+        fmt::format("1 / {}, {}", kAggregatedStepsPerLatency, Format(kAggregatedPerRank)), 1.0,
+        kProtocolSource);
   }
   const auto add_ceiling = [&](std::string_view where, double nodes) {
     add(fmt::format("most that LL carries {}", where),
@@ -285,7 +286,15 @@ std::vector<hardware::RateInUse> AlphaBetaCollectives::RatesFor(
       add_ceiling("over more nodes", 3);
     }
   }
-  add("the high end of a collective adds NCCL's published optimism by size", "up to 55 %", 1.0,
+  double most_optimism = 0;
+  for (const bool is_one_node : {true, false}) {
+    for (const OptimismStep& step : OptimismOf(CollectiveKind::kAllReduce, is_one_node)) {
+      most_optimism =
+          is_one_node || leaves_node ? std::max(most_optimism, step.excess) : most_optimism;
+    }
+  }
+  add("the high end of a collective adds NCCL's published optimism by size",
+      fmt::format("up to {:.0f} %", 100 * most_optimism), 1.0,
       "NVIDIA/nccl v2.30.7 src/graph/tuning.cc against Azure/AI-benchmarking-guide; widens the "
       "range, moves no mean");
   return rates;

@@ -6,10 +6,6 @@
 
 namespace ridgeline::network {
 namespace {
-// tuning.cc, PAT: what a step of the aggregated trees costs of a network latency, and per rank.
-constexpr double kStepsPerLatency = 3.5;
-constexpr Seconds kPerRank = Microseconds(2.8);
-
 double Levels(const GroupShape& shape) { return std::floor(std::log2(shape.nodes)); }
 }  // namespace
 
@@ -26,8 +22,9 @@ Seconds AggregatedTreesTime(const GroupShape& shape, Bytes size, const GroupHops
   if (shape.ranks <= 1) {
     return {};
   }
-  return hops.base + Levels(shape) * hops.across.latency / kStepsPerLatency +
-         shape.ranks * kPerRank + (shape.ranks - 1) * (size / shape.ranks) / hops.across.bandwidth;
+  return hops.base + Levels(shape) * hops.across.latency / kAggregatedStepsPerLatency +
+         shape.ranks * kAggregatedPerRank +
+         (shape.ranks - 1) * (size / shape.ranks) / hops.across.bandwidth;
 }
 
 }  // namespace ridgeline::network

@@ -21,6 +21,10 @@
 
 namespace ridgeline::network {
 
+/// Steps of the aggregated trees that one network latency covers, and what each rank adds.
+inline constexpr double kAggregatedStepsPerLatency = 3.5;
+inline constexpr Seconds kAggregatedPerRank = Microseconds(2.8);
+
 Seconds TreeAllReduceTime(const GroupShape& shape, Bytes size, const GroupHops& hops);
 
 /// Of all-gather or reduce-scatter. Only for one rank a node.
