@@ -211,15 +211,6 @@ std::optional<MoeToken> ParseMoeToken(std::string_view text) {
   return is_sound ? std::optional<MoeToken>(token) : std::nullopt;
 }
 
-bool IsPublishedTable(const CsvTable& table) {
-  for (const char* column : kRequiredColumns) {
-    if (table.ColumnIndex(column) == CsvTable::kNoColumn) {
-      return false;
-    }
-  }
-  return true;
-}
-
 Result<std::vector<PublishedRow>> ReadPublishedRows(const CsvTable& table) {
   Diagnostics diagnostics;
   for (const char* column : kRequiredColumns) {

@@ -58,9 +58,6 @@ struct PublishedRow {
 /// positive, a duplicate id, a missing column), up to 20.
 Result<std::vector<PublishedRow>> ReadPublishedRows(const CsvTable& table);
 
-/// True when the table has the columns of this format.
-bool IsPublishedTable(const CsvTable& table);
-
 /// nullopt when the text is not of the form above.
 std::optional<MoeToken> ParseMoeToken(std::string_view text);
 

@@ -14,26 +14,16 @@ namespace ridgeline::engine {
 
 using Picoseconds = int64_t;
 
-inline constexpr Picoseconds kPicosecondsPerSecond = 1'000'000'000'000;
-
-/// Rounds to the nearest picosecond. A negative or too long span is a bug of the caller.
-inline Picoseconds ToPicoseconds(Seconds span) {
-  const double picoseconds = span.base() * 1e12;
-  CHECK(picoseconds >= 0 && picoseconds < 9.2e18, "span of {} s", span.base());
-  return std::llround(picoseconds);
-}
-
-inline Seconds ToSeconds(Picoseconds span) {
-  return Seconds::FromBase(static_cast<double>(span) * 1e-12);
-}
-
-/// The same for spans that a user's figures may make absurd: as long as the clock can count, never
-/// longer. Whoever uses it checks sums before running (training: FitsClock).
+/// Rounds to the nearest picosecond; a span that a user's figures make absurd becomes as long as
+/// the clock can count, never longer. Whoever uses it checks sums before running (training:
+/// FitsClock).
 inline Picoseconds ToPicosecondsSaturating(Seconds span) {
   const double picoseconds = span.base() * 1e12;
   CHECK(picoseconds >= 0, "span of {} s", span.base());
   return picoseconds < 9.2e18 ? std::llround(picoseconds) : std::numeric_limits<Picoseconds>::max();
 }
+
+/// Sum that stops at the longest span.
 inline Picoseconds AddSaturating(Picoseconds a, Picoseconds b) {
   Picoseconds sum = 0;
   return __builtin_add_overflow(a, b, &sum) ? std::numeric_limits<Picoseconds>::max() : sum;
@@ -44,6 +34,10 @@ inline Picoseconds AddChecked(Picoseconds a, Picoseconds b) {
   Picoseconds sum = 0;
   CHECK(!__builtin_add_overflow(a, b, &sum), "{} ps + {} ps", a, b);
   return sum;
+}
+
+inline Seconds ToSeconds(Picoseconds span) {
+  return Seconds::FromBase(static_cast<double>(span) * 1e-12);
 }
 
 }  // namespace ridgeline::engine

@@ -375,13 +375,18 @@ class Builder {
         Reduce(chunk % pp_, chunk, position);
       }
     }
+    // The first and the last stage reduce the word table together: once both have its gradient.
+    std::vector<TaskIndex> both_ends = Frontier(0);
+    for (const TaskIndex task : Frontier(pp_ - 1)) {
+      both_ends.push_back(task);
+    }
     std::vector<TaskIndex> arrivals;
     for (size_t rank = 0; rank < pp_; ++rank) {
       if (!epilogue_.tied_reduction.empty() && epilogue_.tied_reduction[rank][Bound::kMean] > 0) {
         const LabelIndex label =
             Label("reduce shared word table", Cause::kDataParallel, epilogue_.tied_reduction[rank]);
         reductions_[rank].push_back(
-            Add(streams_[rank].data, epilogue_.tied_reduction[rank], label, Frontier(rank)));
+            Add(streams_[rank].data, epilogue_.tied_reduction[rank], label, both_ends));
       }
       pending_[rank].insert(pending_[rank].end(), reductions_[rank].begin(),
                             reductions_[rank].end());
