@@ -134,6 +134,21 @@ Result<fs::path> Catalog::FindOrPath(std::string_view kind, std::string_view nam
   if (name.find('/') == std::string_view::npos && !HasDocumentExtension(name)) {
     return Find(kind, name);
   }
+  if (allowed_) {
+    std::error_code error;
+    const fs::path real = fs::weakly_canonical(fs::path(name), error);
+    const bool is_allowed =
+        !error && std::any_of(allowed_->begin(), allowed_->end(), [&](const fs::path& folder) {
+          const fs::path root = fs::weakly_canonical(folder, error);
+          const auto [end, unused] =
+              std::mismatch(root.begin(), root.end(), real.begin(), real.end());
+          return !error && end == root.end();
+        });
+    if (!is_allowed) {
+      return InvalidArgument(fmt::format("documents may not name files of the server: {}", name),
+                             "give the description inline, or use a name");
+    }
+  }
   return fs::path(name);
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,13 +18,21 @@ class Catalog {
  public:
   /// `roots`: directories like configs/, first match wins. Missing directories are allowed.
   explicit Catalog(std::vector<std::filesystem::path> roots) : roots_(std::move(roots)) {}
+  /// A catalog for documents that others send: besides names, only files under `allowed` are read.
+  static Catalog Sandboxed(std::vector<std::filesystem::path> roots,
+                           std::vector<std::filesystem::path> allowed) {
+    Catalog catalog(std::move(roots));
+    catalog.allowed_ = std::move(allowed);
+    return catalog;
+  }
 
   /// Names of a kind ("gpus", "models" ...), sorted, without duplicates.
   std::vector<std::string> Names(std::string_view kind) const;
   /// The file of a name (or alias) of a kind. NotFound with did-you-mean.
   Result<std::filesystem::path> Find(std::string_view kind, std::string_view name) const;
   /// As Find, but a `name` with a '/' or ending in .yaml, .yml or .json is a path to the user's own
-  /// file.
+  /// file. In a sandbox, kInvalidArgument for files outside what is allowed (symbolic links
+  /// followed).
   Result<std::filesystem::path> FindOrPath(std::string_view kind, std::string_view name) const;
 
   /// Catalog entries and inline descriptions become structs; errors carry the place of the
@@ -37,6 +46,7 @@ class Catalog {
 
  private:
   std::vector<std::filesystem::path> roots_;
+  std::optional<std::vector<std::filesystem::path>> allowed_;  // unset: every file
 };
 
 }  // namespace ridgeline::hardware

@@ -38,12 +38,17 @@ struct Assumption {
   std::string source;
 };
 
+/// What was simulated: decides which metrics lead.
+enum class ReportKind { kTraining, kServing, kForward };
+
 struct Report {
+  ReportKind kind = ReportKind::kTraining;
   std::string
       title;  // "llama-3.1-70b, 64 x h100-sxm, tp 4 pp 4 dp 4, 8,192 tokens x 128 sequences"
   std::map<std::string, std::string> settings;  // resolved: "training.parallelism.tp" -> "4"
   std::vector<Metric> metrics;
-  std::vector<Share> time;    // adds up to step_time
+  std::vector<Share>
+      time;  // adds up to step_time (training), pass_time (forward), e2el.mean (serving)
   std::vector<Share> memory;  // adds up to memory.peak
   std::vector<Assumption> assumptions;
   std::vector<Error> warnings;

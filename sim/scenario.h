@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -10,7 +12,13 @@
 #include "base/document.h"
 #include "hardware/catalog.h"
 #include "hardware/cluster.h"
+#include "sim/target.h"
+#include "workloads/forward_pass.h"
+#include "workloads/request_load.h"
+#include "workloads/serving_engine.h"
+#include "workloads/serving_job.h"
 #include "workloads/training_job.h"
+#include "workloads/workload.h"
 
 namespace ridgeline::sim {
 
@@ -24,17 +32,15 @@ struct NetworkSettings {
 };
 const Schema<NetworkSettings>& SchemaOf(Tag<NetworkSettings>);
 
-/// A block that is kept as written because its own reader is not built yet.
-struct UnreadBlock {
-  std::optional<Node> node;
-};
-
-/// The document's top level, as written. `serving`, `workload`, `forward` and `targets` are known
-/// words whose simulation is not built yet: they answer UNIMPLEMENTED.
+/// The document's top level, as written: a cluster, and one of training, serving with its workload,
+/// or forward.
 struct ScenarioDocument {
   Reference<hardware::ClusterDescription> cluster;
   std::optional<workloads::TrainingJob> training;
-  UnreadBlock serving, workload, forward, targets;
+  std::optional<workloads::ServingJob> serving;
+  std::optional<workloads::Workload> workload;
+  std::optional<workloads::ForwardPass> forward;
+  std::map<std::string, std::string> targets;  // "ttft.p99" -> "2 s"
   NetworkSettings network;
   int64_t seed = 1;
 };
@@ -55,6 +61,39 @@ struct TrainingScenario {
   workloads::Recompute recompute = workloads::Recompute::kNone;
 };
 
+/// A deployment and its load, with every default filled in.
+struct ServingScenario {
+  workloads::Model model;
+  workloads::ServingEngine engine;
+  int64_t tp = 1;
+  int64_t replicas = 1;
+  workloads::ServingPrecision precision;
+  int64_t max_batched_tokens = 0;
+  int64_t max_sequences = 0;
+  int64_t long_prefill_token_threshold = 0;
+  int64_t max_model_len = 0;
+  std::optional<int64_t> kv_blocks;  // as the user set them; else what the memory gives
+  bool chunked_prefill = true;
+  bool prefix_caching = true;
+  double memory_fraction = 0.9;
+  workloads::Router router = workloads::Router::kRoundRobin;
+  /// Shared by the variants of a plan or a what-if: a trace is read once. Never null.
+  std::shared_ptr<const workloads::RequestLoad> load;
+  int64_t gpus() const { return tp * replicas; }
+};
+
+/// One forward pass, with every default filled in.
+struct ForwardScenario {
+  workloads::Model model;
+  workloads::Framework framework;
+  AttentionPhase phase = AttentionPhase::kDecode;
+  int64_t batch = 1;
+  int64_t context = 1;
+  int64_t tp = 1;
+  DType precision = DType::kBf16;
+  DType kv_cache = DType::kBf16;
+};
+
 /// One default that was filled in: what --dry-run and validate print as assumed.
 struct FilledDefault {
   std::string path;   // "training.schedule"
@@ -63,7 +102,11 @@ struct FilledDefault {
 
 struct Scenario {
   hardware::Cluster cluster;
+  // Exactly one of these.
   std::optional<TrainingScenario> training;
+  std::optional<ServingScenario> serving;
+  std::optional<ForwardScenario> forward;
+  std::vector<Target> targets;
   uint64_t seed = 1;
   std::vector<FilledDefault> defaults;
   Node resolved;  // the document with every default written out
@@ -76,6 +119,15 @@ Result<Scenario> ResolveScenario(const Node& document, const hardware::Catalog& 
 /// Reads files left to right, lays each over the one before, then the `--set` overrides
 /// ("path=value"), and resolves.
 Result<Node> ReadScenarioFiles(const std::vector<std::string>& files,
+                               const std::vector<std::string>& overrides);
+
+/// A document's text under the name that messages show.
+struct NamedText {
+  std::string name;
+  std::string text;
+};
+/// As ReadScenarioFiles, from texts: what a request over the network brings.
+Result<Node> ReadScenarioTexts(std::vector<NamedText> texts,
                                const std::vector<std::string>& overrides);
 
 /// The table behind `explain` and `check`: every key of a scenario.

@@ -3,19 +3,6 @@
 
 #include "sim/scenario.h"
 
-namespace ridgeline {
-
-template <>
-struct Codec<sim::UnreadBlock> {
-  static std::optional<sim::UnreadBlock> Decode(const Node& node, const DecodeContext&) {
-    return sim::UnreadBlock{node};
-  }
-  static void Explain(KeyInfo& info) { info.type = "map"; }
-  static std::string Write(const sim::UnreadBlock&) { return {}; }
-};
-
-}  // namespace ridgeline
-
 namespace ridgeline::sim {
 
 EnumTable<NetworkFidelity> EnumNames(Tag<NetworkFidelity>) {
@@ -41,13 +28,12 @@ const Schema<ScenarioDocument>& SchemaOf(Tag<ScenarioDocument>) {
           .Required("cluster", &ScenarioDocument::cluster,
                     "a name under configs/clusters, a path, or nodes, count and fabric inline")
           .Optional("training", &ScenarioDocument::training, "a training job")
-          .Optional("serving", &ScenarioDocument::serving, "a serving deployment (not built yet)")
+          .Optional("serving", &ScenarioDocument::serving, "a serving deployment")
           .Optional("workload", &ScenarioDocument::workload,
-                    "the requests that a serving deployment gets (not built yet)")
-          .Optional("forward", &ScenarioDocument::forward,
-                    "one prefill or decode pass (not built yet)")
+                    "the requests that a serving deployment gets")
+          .Optional("forward", &ScenarioDocument::forward, "one prefill or decode pass")
           .Optional("targets", &ScenarioDocument::targets,
-                    "limits that the answer must keep (not built yet)")
+                    "limits that the answer must keep, by metric: {ttft.p99: 2 s}")
           .Optional("network", &ScenarioDocument::network, "how the network is priced")
           .Optional("seed", &ScenarioDocument::seed, "of every random stream", {.at_least = 0});
   return schema;

@@ -20,7 +20,11 @@ struct RunOptions {
   Stop stop = {};
   Progress* progress = nullptr;  // may be null
   Executor executor = Executor::kStaticSweep;
-  std::ostream* trace = nullptr;  // a Chrome trace of the step is written here; may be null
+  std::ostream* trace = nullptr;  // a Chrome trace is written here; may be null
+  /// Serving: one CSV line a request is written here; may be null.
+  std::ostream* requests = nullptr;
+  /// Serving: take runs of equal decode steps at once. Off gives the same answer, slower.
+  bool fast_forward = true;
 };
 
 /// Errors: UNIMPLEMENTED for what is not built, kFailedPrecondition when the GPU lacks the data

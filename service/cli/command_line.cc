@@ -72,6 +72,31 @@ std::optional<std::string> LastOf(const Words& words, std::string_view flag) {
   return values.empty() ? std::nullopt : std::optional(values.back());
 }
 
+Result<std::optional<Seconds>> TimeOf(const Words& words, std::string_view flag) {
+  const std::optional<std::string> text = LastOf(words, flag);
+  if (!text) {
+    return std::nullopt;
+  }
+  Result<Seconds> time = ParseQuantity<Seconds>(*text);
+  if (!time) {
+    return InvalidArgument(fmt::format("{}: {}", flag, time.error().message), time.error().hint);
+  }
+  if (*time <= Seconds() || *time > Seconds::FromBase(1e9)) {
+    return InvalidArgument(fmt::format("{} must be above 0 s and below 30 years: {}", flag, *text));
+  }
+  return *time;
+}
+
+Result<std::optional<int>> CountOf(const Words& words, std::string_view flag, int64_t least,
+                                   int64_t most) {
+  const std::optional<std::string> text = LastOf(words, flag);
+  if (!text) {
+    return std::nullopt;
+  }
+  ASSIGN_OR_RETURN(const int64_t number, WholeNumber(flag, *text, least, most));
+  return static_cast<int>(number);
+}
+
 Status FillNumbers(const Words& words, CommandLine& line) {
   if (const auto text = LastOf(words, "--seed")) {
     ASSIGN_OR_RETURN(const int64_t seed,
@@ -89,16 +114,10 @@ Status FillNumbers(const Words& words, CommandLine& line) {
     ASSIGN_OR_RETURN(const int64_t number, WholeNumber("--jobs", *jobs, 1, 4096));
     line.jobs = static_cast<int>(number);
   }
-  if (const auto text = LastOf(words, "--timeout")) {
-    Result<Seconds> timeout = ParseQuantity<Seconds>(*text);
-    if (!timeout) {
-      return InvalidArgument("--timeout: " + timeout.error().message, timeout.error().hint);
-    }
-    if (*timeout <= Seconds() || *timeout > Seconds::FromBase(1e9)) {
-      return InvalidArgument("--timeout must be above 0 s and below 30 years: " + *text);
-    }
-    line.timeout = *timeout;
-  }
+  ASSIGN_OR_RETURN(line.timeout, TimeOf(words, "--timeout"));
+  ASSIGN_OR_RETURN(line.drain_timeout, TimeOf(words, "--drain-timeout"));
+  ASSIGN_OR_RETURN(line.max_runs, CountOf(words, "--max-runs", 1, 4096));
+  ASSIGN_OR_RETURN(line.max_queue, CountOf(words, "--max-queue", 0, 1'000'000));
   return {};
 }
 
@@ -117,6 +136,15 @@ Status FillChoices(const Words& words, CommandLine& line) {
     line.color = static_cast<ColorMode>(index);
   }
   return {};
+}
+
+/// The file that a flag names; empty when it is not given.
+Result<std::string> FileOf(const Words& words, std::string_view flag) {
+  const std::optional<std::string> file = LastOf(words, flag);
+  if (file && file->empty()) {
+    return InvalidArgument(fmt::format("{} needs the name of a file to write", flag));
+  }
+  return file.value_or("");
 }
 
 Status CheckArgumentCount(const CommandInfo& command, size_t count) {
@@ -149,11 +177,22 @@ Result<CommandLine> ParseCommandLine(const std::vector<std::string>& arguments) 
   }
   line.overrides = words.values.at("--set");
   line.group = LastOf(words, "--group").value_or("");
-  if (const std::optional<std::string> trace = LastOf(words, "--trace")) {
-    if (trace->empty()) {
-      return InvalidArgument("--trace needs the name of a file to write");
+  ASSIGN_OR_RETURN(line.trace_file, FileOf(words, "--trace"));
+  ASSIGN_OR_RETURN(line.requests_file, FileOf(words, "--requests"));
+  line.is_stepwise = words.counts.at("--no-fast-forward") > 0;
+  line.vary = words.values.at("--vary");
+  line.is_one_at_a_time = words.counts.at("--one-at-a-time") > 0;
+  line.targets = words.values.at("--target");
+  line.minimize = LastOf(words, "--minimize");
+  line.gpu = LastOf(words, "--gpu").value_or("");
+  line.cluster = LastOf(words, "--cluster").value_or("");
+  line.server = LastOf(words, "--server").value_or("");
+  line.listen = LastOf(words, "--listen").value_or(line.listen);
+  for (const std::string& folder : words.values.at("--allow-path")) {
+    if (!std::filesystem::is_directory(folder)) {
+      return InvalidArgument("--allow-path needs a directory: " + folder);
     }
-    line.trace_file = *trace;
+    line.allowed_paths.emplace_back(folder);
   }
   for (const std::string& folder : words.values.at("--configs")) {
     if (!std::filesystem::is_directory(folder)) {

@@ -21,10 +21,24 @@ struct CommandLine {
   std::vector<std::string> arguments;
   std::vector<std::string> overrides;  // "path=value", as written
   report::OutputFormat output = report::OutputFormat::kTable;
-  std::string trace_file;  // empty: none
-  std::string group;       // of `validate`; empty: all
+  std::string trace_file;         // empty: none
+  std::string requests_file;      // per-request CSV; empty: none
+  bool is_stepwise = false;       // --no-fast-forward
+  std::string group;              // of `validate`; empty: all
+  std::vector<std::string> vary;  // "path=list", as written
+  bool is_one_at_a_time = false;
+  std::vector<std::string> targets;  // as written
+  std::optional<std::string> minimize;
+  std::string gpu;      // of `cost`; empty: none
+  std::string cluster;  // likewise
+  std::string server;   // run there; empty: here
+  std::string listen = "127.0.0.1:50051";
+  std::optional<int> max_runs;
+  std::optional<int> max_queue;
+  std::optional<Seconds> drain_timeout;
+  std::vector<std::filesystem::path> allowed_paths;
   std::optional<uint64_t> seed;
-  int jobs = 1;
+  std::optional<int> jobs;  // unset: the command's default
   std::optional<Seconds> timeout;
   std::vector<std::filesystem::path> configs;
   ProgressMode progress = ProgressMode::kAuto;

@@ -35,5 +35,9 @@ Result<int> Validate(Session& session);
 Result<int> ShowVersion(Session& session);
 Result<int> Completion(Session& session);
 Result<int> Help(Session& session);
+Result<int> Plan(Session& session);
+Result<int> WhatIf(Session& session);
+Result<int> Cost(Session& session);
+Result<int> Serve(Session& session);
 
 }  // namespace ridgeline::cli

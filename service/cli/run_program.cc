@@ -47,7 +47,9 @@ Result<int> Dispatch(Session& session) {
   constexpr Entry kEntries[] = {
       {"simulate", Simulate},   {"check", Check},           {"explain", Explain},
       {"list", List},           {"describe", Describe},     {"validate", Validate},
-      {"version", ShowVersion}, {"completion", Completion}, {"help", Help}};
+      {"version", ShowVersion}, {"completion", Completion}, {"help", Help},
+      {"plan", Plan},           {"whatif", WhatIf},         {"cost", Cost},
+      {"serve", Serve}};
   for (const Entry& entry : kEntries) {
     if (entry.name == name) {
       return entry.run(session);

@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "base/units.h"
+#include "sim/compute/duration.h"
 #include "sim/compute/operation_time.h"
 #include "sim/engine/sim_time.h"
 #include "sim/scenario.h"
@@ -16,25 +17,9 @@
 
 namespace ridgeline::training {
 
-/// The expectation and the ends of the range of a duration.
-enum class Bound { kMean, kLow, kHigh };
-inline constexpr std::array<Bound, 3> kBounds = {Bound::kMean, Bound::kLow, Bound::kHigh};
-
-struct Duration {
-  std::array<engine::Picoseconds, 3> at = {};
-  engine::Picoseconds operator[](Bound bound) const { return at[static_cast<size_t>(bound)]; }
-  engine::Picoseconds& operator[](Bound bound) { return at[static_cast<size_t>(bound)]; }
-  Duration& operator+=(const Duration& other) {
-    for (size_t i = 0; i < at.size(); ++i) {
-      at[i] = engine::AddSaturating(at[i], other.at[i]);
-    }
-    return *this;
-  }
-  static Duration Of(const Cost& cost) {
-    return {{engine::ToPicosecondsSaturating(cost.mean), engine::ToPicosecondsSaturating(cost.low),
-             engine::ToPicosecondsSaturating(cost.high)}};
-  }
-};
+using compute::Bound;
+using compute::Duration;
+using compute::kBounds;
 
 /// Causes of a span, at each bound.
 struct BoundedCauseTimes {

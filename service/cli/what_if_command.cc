@@ -1,0 +1,7 @@
+#include "service/cli/commands.h"
+
+namespace ridgeline::cli {
+
+Result<int> WhatIf(Session&) { return Unimplemented("not built yet: whatif"); }
+
+}  // namespace ridgeline::cli

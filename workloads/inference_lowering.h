@@ -1,0 +1,57 @@
+/// One forward pass of inference -> operations of one rank, under tensor parallelism (experts too:
+/// expert parallelism is not built). A pass computes `tokens` new tokens at once, whatever
+/// sequences they belong to: matrices, norms and collectives see only their number; attention sees
+/// each sequence. So a pass is lowered in two parts, which callers cost apart and add.
+///
+/// Formulas: Pope et al., arXiv:2211.05102 (inference under tensor parallelism); KV heads fewer
+/// than tp are replicated as vLLM does.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/operation.h"
+#include "base/result.h"
+#include "workloads/framework.h"
+#include "workloads/lowering.h"
+#include "workloads/model.h"
+
+namespace ridgeline::workloads {
+
+struct InferenceSettings {
+  const Model* model = nullptr;
+  Fusion fusion;
+  int64_t tp = 1;
+  int64_t gpus_per_node = 8;
+  DType weights = DType::kBf16;   // and computation
+  DType kv_cache = DType::kBf16;  // as stored
+};
+
+/// A step of a pass, done `count` times (once a layer of its kind). Collectives are along the
+/// tensor axis.
+struct RepeatedStep {
+  std::string name;  // "qkv projection"
+  std::variant<Operation, AxisCollective> work;
+  int64_t count = 1;
+};
+
+/// Everything but attention itself, for `tokens` tokens of which `sampled` go through the output
+/// head: embedding, norms, projections, rotary, KV writes, feed-forward or experts, all-reduces,
+/// head, sampling. UNIMPLEMENTED, with the layer's kind, for mixers that are not modelled.
+Result<std::vector<RepeatedStep>> LowerTokens(const InferenceSettings& settings, int64_t tokens,
+                                              int64_t sampled);
+
+/// Attention of `sequences` sequences that each compute `tokens` new tokens over `context` tokens
+/// (the new ones included). kDecode: tokens is 1.
+Result<std::vector<RepeatedStep>> LowerAttention(const InferenceSettings& settings,
+                                                 AttentionPhase phase, int64_t sequences,
+                                                 int64_t tokens, int64_t context);
+
+/// Bytes of weights that one rank holds.
+Bytes WeightBytesOnRank(const InferenceSettings& settings);
+/// Bytes that one token of one sequence holds in a rank's KV cache, over all layers.
+Bytes KvBytesPerTokenOnRank(const InferenceSettings& settings);
+
+}  // namespace ridgeline::workloads
