@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "service/report/table.h"
+#include "service/report/target_outcome.h"
 #include "sim/report.h"
 
 namespace ridgeline::report {
@@ -20,6 +21,7 @@ struct SimulationResult {
   sim::Report report;
   uint64_t seed = 1;
   std::vector<Input> inputs;
+  std::vector<TargetOutcome> targets = {};  // of the scenario, judged; empty: it has none
 };
 
 /// In any format; ends in a newline. Depends on nothing but `result` and the build: the same answer

@@ -1,0 +1,26 @@
+/// Whether an answer keeps its targets: what `simulate` says of a scenario's `targets:` block and
+/// `plan` of its candidates.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "sim/report.h"
+#include "sim/target.h"
+
+namespace ridgeline::report {
+
+struct TargetOutcome {
+  sim::Target target;
+  double value = 0.0;  // of the metric, in its base unit
+  std::string unit;
+  bool is_met = false;
+};
+
+/// One outcome a target, in their order. Errors: a target on a metric that the report lacks.
+Result<std::vector<TargetOutcome>> JudgeTargets(const sim::Report& report,
+                                                const std::vector<sim::Target>& targets);
+bool AllMet(const std::vector<TargetOutcome>& outcomes);
+
+}  // namespace ridgeline::report
