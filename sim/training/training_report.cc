@@ -119,7 +119,7 @@ void AddMemory(sim::Report& report, const sim::Scenario& scenario,
   const double allocated = worst->allocated().base();
   const double context = kContextMebibytes * 1048576.0;
   const double reserve = 0.5 * (kReservedLow + kReservedHigh) - 1.0;
-  const Ranged peak = {allocated * (1.0 + reserve) + context, allocated * kReservedLow + context,
+  const Ranged peak = {PeakOf(worst->allocated()).base(), allocated * kReservedLow + context,
                        allocated * kReservedHigh + context};
   const auto exact = [](double value) { return Ranged{value, value, value}; };
   Add(report, "memory.peak", peak, "B");
