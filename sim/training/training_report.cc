@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/units_text.h"
+#include "sim/report_settings.h"
 
 namespace ridgeline::training {
 namespace {
@@ -201,21 +202,6 @@ void AddAssumptions(sim::Report& report, const sim::Scenario& scenario,
   }
 }
 
-void FlattenSettings(const Node& node, const std::string& path,
-                     std::map<std::string, std::string>& settings) {
-  if (node.is_map()) {
-    for (const Node::Entry& entry : node.entries) {
-      FlattenSettings(entry.value, path.empty() ? entry.key : path + "." + entry.key, settings);
-    }
-  } else if (node.is_list()) {
-    for (size_t i = 0; i < node.items.size(); ++i) {
-      FlattenSettings(node.items[i], fmt::format("{}[{}]", path, i), settings);
-    }
-  } else {
-    settings[path] = node.is_null() ? "null" : node.scalar;
-  }
-}
-
 }  // namespace
 
 sim::Report WriteReport(const sim::Scenario& scenario, const compute::OperationTime& time,
@@ -223,7 +209,7 @@ sim::Report WriteReport(const sim::Scenario& scenario, const compute::OperationT
                         const StepResults& step) {
   sim::Report report;
   report.title = Title(scenario);
-  FlattenSettings(scenario.resolved, "", report.settings);
+  report.settings = sim::FlattenSettings(scenario.resolved);
   const Ranged seconds = SecondsOf(step);
   Add(report, "step_time", seconds, "s");
   AddRates(report, scenario, stages, seconds);
