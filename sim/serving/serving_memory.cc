@@ -1,0 +1,93 @@
+#include "sim/serving/serving_memory.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/check.h"
+#include "sim/inference_settings.h"
+
+namespace ridgeline::serving {
+namespace {
+
+using workloads::FeedForward;
+using workloads::FeedForwardKind;
+using workloads::Layer;
+using workloads::Model;
+
+double Real(int64_t value) { return static_cast<double>(value); }
+
+/// Elements alive at the widest point of a layer, for one token on one rank: the residual stream
+/// and the part's input and output, beside queries, keys and values or the feed-forward's
+/// intermediate, twice for a gate, and its product.
+double ElementsPerToken(const Model& model, const Layer& layer, int64_t tp) {
+  const auto& mixer = layer.mixer;
+  double attention = 0.0;
+  if (mixer.kind == workloads::MixerKind::kAttention) {
+    const double outputs = Real(mixer.heads) * Real(workloads::ValueHeadDim(mixer)) / Real(tp);
+    attention = Real(mixer.heads) * Real(mixer.head_dim) / Real(tp) +
+                Real(workloads::KvHeadsOnRank(mixer, tp)) *
+                    Real(mixer.head_dim + workloads::ValueHeadDim(mixer)) +
+                outputs;
+  }
+  const FeedForward& feed_forward = layer.feed_forward;
+  const double up = feed_forward.is_gated ? 3.0 : 2.0;
+  double widthwise = up * Real(feed_forward.intermediate) / Real(tp);
+  if (feed_forward.kind == FeedForwardKind::kMixture) {
+    // Copies of tokens through the experts, their outputs, and the shared expert beside.
+    widthwise = Real(feed_forward.experts_per_token) * (widthwise + Real(model.hidden)) +
+                up * Real(feed_forward.shared_intermediate) / Real(tp);
+  }
+  return 3.0 * Real(model.hidden) + std::max(attention, widthwise);
+}
+
+/// vLLM's dummy run: a step of max_batched_tokens, then sampling for as many sequences as run at
+/// once. The two are not alive together, the hidden states are through both.
+Bytes PeakActivations(const sim::ServingScenario& serving) {
+  const Model& model = serving.model;
+  const double element = BytesPerElement(serving.precision.weights).base();
+  double widest = 0.0;
+  for (const int kind : model.layers) {
+    widest = std::max(widest,
+                      ElementsPerToken(model, model.kinds[static_cast<size_t>(kind)], serving.tp));
+  }
+  const double tokens = Real(serving.max_batched_tokens);
+  const double layers = tokens * widest * element;
+  const double rows = Real(std::min(serving.max_batched_tokens, serving.max_sequences));
+  const double logits = rows * Real(model.vocabulary);
+  const double sampling =
+      tokens * Real(model.hidden) * element + logits * (element + kSamplingBytesPerLogit);
+  return Bytes::FromBase(std::max(layers, sampling));
+}
+
+}  // namespace
+
+ServingMemory CountServingMemory(const sim::Scenario& scenario) {
+  CHECK(scenario.serving.has_value(), "no deployment to count");
+  const sim::ServingScenario& serving = *scenario.serving;
+  const workloads::InferenceSettings settings = sim::SettingsOf(serving, scenario.cluster);
+  const Bytes capacity = scenario.cluster.gpu.memory.capacity;
+  const Bytes visible = capacity - Gibibytes(kDriverGibibytes);
+  ServingMemory memory;
+  memory.weights = workloads::WeightBytesOnRank(settings);
+  memory.activations = PeakActivations(serving);
+  memory.context =
+      Gibibytes(serving.tp > 1 ? kOutsideAllocatorGibibytesParallel : kOutsideAllocatorGibibytes);
+  memory.block =
+      workloads::KvBytesPerTokenOnRank(settings) * static_cast<double>(serving.engine.block_tokens);
+  const Bytes asked = visible * serving.memory_fraction;
+  const Bytes left = asked - memory.weights - memory.activations - memory.context;
+  // A model without a cache (no attention at all) has room for any number of blocks.
+  const double room =
+      memory.block.base() > 0.0 ? std::max(0.0, std::floor(left / memory.block)) : 0.0;
+  memory.blocks = static_cast<int64_t>(std::min(room, 1e15));
+  if (serving.kv_blocks) {
+    memory.blocks = *serving.kv_blocks;
+  }
+  memory.kv_cache = memory.block * static_cast<double>(memory.blocks);
+  const Bytes used = memory.weights + memory.activations + memory.context + memory.kv_cache;
+  memory.unused = Bytes::FromBase(std::max(0.0, (capacity - used).base()));
+  memory.fits = memory.blocks > 0 && !(visible < used);
+  return memory;
+}
+
+}  // namespace ridgeline::serving
