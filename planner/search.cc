@@ -45,7 +45,7 @@ Result<SearchResult> Search(std::vector<OpenCandidate> open, const SearchRequest
       result.bounded = static_cast<int64_t>(open.size() - next);
       break;
     }
-    const size_t count = std::min(kRoundSize, open.size() - next);
+    const size_t count = std::min(request.round_size, open.size() - next);
     std::vector<std::optional<Result<EvaluatedCandidate>>> round(count);
     ForEachIndex(count, request.jobs, [&](size_t i) {
       if (!request.stop.IsRequested()) {

@@ -44,6 +44,7 @@ inline constexpr size_t kRoundSize = 64;
 struct SearchRequest {
   int keep = 1;
   int jobs = 1;
+  size_t round_size = kRoundSize;  // candidates between two looks at the incumbent
   Stop stop = {};
   /// Called from many threads at once. An error that is not the stop's ends the search.
   std::function<Result<EvaluatedCandidate>(size_t point)> evaluate;

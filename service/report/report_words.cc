@@ -126,7 +126,7 @@ std::string Headline(const sim::Report& report) {
       }
       text.Latency("TTFT", "ttft");
       text.Latency("TPOT", "tpot");
-      if (const sim::Metric* batch = report.Find("running.mean")) {
+      if (const sim::Metric* batch = report.Find("batch.running.mean")) {
         text.Append(fmt::format("mean batch {}", MetricText(*batch, batch->value)));
       }
       break;
