@@ -337,6 +337,31 @@ Result<std::vector<RepeatedStep>> LowerAttention(const InferenceSettings& settin
   return all;
 }
 
+Bytes LayerActivationBytes(const InferenceSettings& settings, int64_t tokens) {
+  const Model& model = *settings.model;
+  const double tp = Real(settings.tp);
+  double widest = 0.0;
+  for (const int kind : model.layers) {
+    const Layer& layer = model.kinds[static_cast<size_t>(kind)];
+    double mixer = 0.0;
+    if (layer.mixer.kind == MixerKind::kAttention) {
+      mixer =
+          Real(layer.mixer.heads) * Real(layer.mixer.head_dim + ValueHeadDim(layer.mixer)) / tp +
+          Real(KvHeadsOnRank(layer.mixer, settings.tp)) *
+              Real(layer.mixer.head_dim + ValueHeadDim(layer.mixer));
+    }
+    const FeedForward& feed_forward = layer.feed_forward;
+    const double ways = feed_forward.is_gated ? 3.0 : 2.0;
+    double widthwise = ways * Real(feed_forward.intermediate) / tp;
+    if (feed_forward.kind == FeedForwardKind::kMixture) {
+      widthwise = Real(feed_forward.experts_per_token) * (widthwise + Real(model.hidden)) +
+                  ways * Real(feed_forward.shared_intermediate) / tp;
+    }
+    widest = std::max(widest, 3.0 * Real(model.hidden) + std::max(mixer, widthwise));
+  }
+  return Real(tokens) * widest * BytesPerElement(settings.weights);
+}
+
 Bytes WeightBytesOnRank(const InferenceSettings& settings) {
   const Model& model = *settings.model;
   const double tp = Real(settings.tp);

@@ -63,6 +63,12 @@ Result<std::vector<RepeatedStep>> LowerAttention(const InferenceSettings& settin
                                                  AttentionPhase phase, int64_t sequences,
                                                  int64_t tokens, int64_t context);
 
+/// Activations alive at the widest point of a layer when a rank computes `tokens` tokens: the
+/// residual stream, a part's input and output, and queries, keys, values or the feed-forward's
+/// intermediate (twice for a gate, and their product; for experts once a copy). Nothing is kept
+/// between layers.
+Bytes LayerActivationBytes(const InferenceSettings& settings, int64_t tokens);
+
 /// Bytes of weights that one rank holds.
 Bytes WeightBytesOnRank(const InferenceSettings& settings);
 /// Bytes that one token of one sequence holds in a rank's KV cache, over all layers.

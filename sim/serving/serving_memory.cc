@@ -9,54 +9,23 @@
 namespace ridgeline::serving {
 namespace {
 
-using workloads::FeedForward;
-using workloads::FeedForwardKind;
-using workloads::Layer;
 using workloads::Model;
 
 double Real(int64_t value) { return static_cast<double>(value); }
 
-/// Elements alive at the widest point of a layer, for one token on one rank: the residual stream
-/// and the part's input and output, beside queries, keys and values or the feed-forward's
-/// intermediate, twice for a gate, and its product.
-double ElementsPerToken(const Model& model, const Layer& layer, int64_t tp) {
-  const auto& mixer = layer.mixer;
-  double attention = 0.0;
-  if (mixer.kind == workloads::MixerKind::kAttention) {
-    const double outputs = Real(mixer.heads) * Real(workloads::ValueHeadDim(mixer)) / Real(tp);
-    attention = Real(mixer.heads) * Real(mixer.head_dim) / Real(tp) +
-                Real(workloads::KvHeadsOnRank(mixer, tp)) *
-                    Real(mixer.head_dim + workloads::ValueHeadDim(mixer)) +
-                outputs;
-  }
-  const FeedForward& feed_forward = layer.feed_forward;
-  const double up = feed_forward.is_gated ? 3.0 : 2.0;
-  double widthwise = up * Real(feed_forward.intermediate) / Real(tp);
-  if (feed_forward.kind == FeedForwardKind::kMixture) {
-    // Copies of tokens through the experts, their outputs, and the shared expert beside.
-    widthwise = Real(feed_forward.experts_per_token) * (widthwise + Real(model.hidden)) +
-                up * Real(feed_forward.shared_intermediate) / Real(tp);
-  }
-  return 3.0 * Real(model.hidden) + std::max(attention, widthwise);
-}
-
 /// vLLM's dummy run: a step of max_batched_tokens, then sampling for as many sequences as run at
 /// once. The two are not alive together, the hidden states are through both.
-Bytes PeakActivations(const sim::ServingScenario& serving) {
+Bytes PeakActivations(const sim::ServingScenario& serving,
+                      const workloads::InferenceSettings& settings) {
   const Model& model = serving.model;
   const double element = BytesPerElement(serving.precision.weights).base();
-  double widest = 0.0;
-  for (const int kind : model.layers) {
-    widest = std::max(widest,
-                      ElementsPerToken(model, model.kinds[static_cast<size_t>(kind)], serving.tp));
-  }
   const double tokens = Real(serving.max_batched_tokens);
-  const double layers = tokens * widest * element;
+  const Bytes layers = workloads::LayerActivationBytes(settings, serving.max_batched_tokens);
   const double rows = Real(std::min(serving.max_batched_tokens, serving.max_sequences));
   const double logits = rows * Real(model.vocabulary);
   const double sampling =
       tokens * Real(model.hidden) * element + logits * (element + kSamplingBytesPerLogit);
-  return Bytes::FromBase(std::max(layers, sampling));
+  return std::max(layers, Bytes::FromBase(sampling));
 }
 
 }  // namespace
@@ -69,7 +38,7 @@ ServingMemory CountServingMemory(const sim::Scenario& scenario) {
   const Bytes visible = capacity - Gibibytes(kDriverGibibytes);
   ServingMemory memory;
   memory.weights = workloads::WeightBytesOnRank(settings);
-  memory.activations = PeakActivations(serving);
+  memory.activations = PeakActivations(serving, settings);
   memory.context =
       Gibibytes(serving.tp > 1 ? kOutsideAllocatorGibibytesParallel : kOutsideAllocatorGibibytes);
   memory.block =
