@@ -46,6 +46,12 @@ std::string CausesText(const planner::Variant& variant, size_t most) {
   return text;
 }
 
+/// Four digits: small changes are what a what-if is about.
+std::string TimeCell(const sim::Report& report, const std::string& name) {
+  const sim::Metric* const metric = report.Find(name);
+  return metric == nullptr ? "-" : Format(Seconds::FromBase(metric->value), 4);
+}
+
 std::string WhyNot(const planner::Variant& variant) {
   const Error error = variant.error.value_or(Error{});
   return error.hint.empty() ? error.message : fmt::format("{} ({})", error.message, error.hint);
@@ -66,7 +72,9 @@ Table Variants(const planner::WhatIf& what_if, bool is_wide) {
                        const std::string& remark) {
     std::vector<std::string> row = {title};
     for (const std::string& name : names) {
-      row.push_back(report == nullptr ? "-" : MetricCell(*report, name));
+      row.push_back(report == nullptr        ? "-"
+                    : name == what_if.metric ? TimeCell(*report, name)
+                                             : MetricCell(*report, name));
       if (name == what_if.metric) {
         row.push_back(report == nullptr || is_base ? "" : PercentText(what_if.base, *report, name));
       }
@@ -121,7 +129,7 @@ std::string RenderText(const WhatIfResult& result, bool is_wide) {
                     what_if.base.time, "s");
   text += Trust(what_if.base);
   const size_t scenarios = what_if.variants.size() + 1;
-  text += fmt::format("\n{} scenarios, seed {} in all\n", scenarios, result.seed);
+  text += fmt::format("\n{} scenarios, all with seed {}\n", scenarios, result.seed);
   if (what_if.is_partial) {
     text += "stopped before the end: some variants did not run\n";
   }
