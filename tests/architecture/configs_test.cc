@@ -5,6 +5,7 @@
 #include "base/config_reader.h"
 #include "base/diagnostic.h"
 #include "hardware/catalog.h"
+#include "planner/training_space.h"
 #include "planner/validation/field_map.h"
 #include "planner/validation/source_mapping.h"
 #include "planner/validation/suite.h"
@@ -85,6 +86,14 @@ TEST(ConfigsTest, ScenariosResolve) {
   }
 }
 
+TEST(ConfigsTest, PlansAreSpaces) {
+  for (const std::filesystem::path& file : ConfigsOf("plans")) {
+    ExpectReads(file, sim::ReadScenarioFiles({file.string()}, {}).and_then([](const Node& node) {
+      return planner::ReadTrainingSpace(node, kCatalog);
+    }));
+  }
+}
+
 TEST(ConfigsTest, SuitesAndMappingsRead) {
   ExpectReads("sources", validation::SourceMappings::Read(kRoot / "configs/validation/sources"));
   for (const std::filesystem::path& file : ConfigsOf("validation")) {
@@ -103,9 +112,9 @@ TEST(ConfigsTest, SuitesAndMappingsRead) {
 
 // A folder that no test above reads would hold keys that nobody reads.
 TEST(ConfigsTest, EveryFolderHasAReader) {
-  const std::vector<std::string> known = {"clusters",  "fabrics", "frameworks",
-                                          "gpus",      "models",  "nodes",
-                                          "scenarios", "schemas", "validation"};
+  const std::vector<std::string> known = {"clusters", "fabrics",   "frameworks", "gpus",
+                                          "models",   "nodes",     "plans",      "scenarios",
+                                          "schemas",  "validation"};
   for (const auto& entry : std::filesystem::directory_iterator(kRoot / "configs")) {
     if (entry.is_directory()) {
       const std::string name = entry.path().filename().string();

@@ -175,7 +175,7 @@ struct Mistake {
 TEST(TrainingPlanTest, MistakesArePlacedWhereTheyStand) {
   const std::vector<Mistake> mistakes = {
       {"  parallelism: {tp: [1, two, 4]}\n", 6, 25, "two"},
-      {"  parallelism: {tp: [1, 0]}\n", 6, 25, "0"},
+      {"  parallelism: {tp: [1, 0]}\n", 6, 25, "0", ErrorCode::kOutOfRange},
       {"  recompute: [none, sometimes]\n", 6, 21, "sometimes"},
       {"  sharding: [ddp, zero-3]\n", 6, 19, "not built yet", ErrorCode::kUnimplemented},
       {"  gpus: [8, 16]\n", 6, 13, "more GPUs than the cluster has: 16 of 8"},

@@ -22,7 +22,7 @@ Node RandomDocument() {
   };
   const std::string yaml =
       "cluster: {nodes: dgx-h100, count: 3}\ntraining:\n  sequence_length: 4096\n" +
-      any({"  model: llama-3.1-8b\n", "  model: mixtral-8x7b-v0.1\n", "  model: gpt-175b\n"}) +
+      any({"  model: llama-3.1-8b\n", "  model: mixtral-8x7b-v0.1\n", "  model: gpt-3-1.3b\n"}) +
       any({"  layers: 4\n", "  layers: 6\n", "  layers: 10\n"}) +
       any({"  global_batch: 12\n", "  global_batch: 32\n", "  global_batch: 48\n"}) +
       any({"  gpus: 8\n", "  gpus: [12, 24]\n", "  gpus: 16\n", ""}) +
