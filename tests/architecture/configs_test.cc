@@ -13,6 +13,8 @@
 #include "tests/architecture/source_tree.h"
 #include "workloads/framework.h"
 #include "workloads/model_catalog.h"
+#include "workloads/serving_engine.h"
+#include "workloads/trace_description.h"
 
 namespace ridgeline::architecture {
 namespace {
@@ -47,6 +49,8 @@ void ExpectAllDecode(const std::string& folder) {
 TEST(ConfigsTest, GpusDecode) { ExpectAllDecode<hardware::Gpu>("gpus"); }
 TEST(ConfigsTest, NodesDecode) { ExpectAllDecode<hardware::Node>("nodes"); }
 TEST(ConfigsTest, FabricsDecode) { ExpectAllDecode<hardware::Fabric>("fabrics"); }
+TEST(ConfigsTest, EnginesDecode) { ExpectAllDecode<workloads::ServingEngine>("engines"); }
+TEST(ConfigsTest, TracesDecode) { ExpectAllDecode<workloads::TraceDescription>("traces"); }
 TEST(ConfigsTest, FrameworksDecode) { ExpectAllDecode<workloads::Framework>("frameworks"); }
 
 TEST(ConfigsTest, ClustersResolve) {
