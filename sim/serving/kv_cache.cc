@@ -1,91 +1,193 @@
 #include "sim/serving/kv_cache.h"
 
 #include <algorithm>
-#include <limits>
 
 #include "base/check.h"
 
 namespace ridgeline::serving {
+namespace {
+
+constexpr ExtentIndex kSentinel = 0;
+
+}  // namespace
 
 KvCache::KvCache(int64_t blocks, const PrefixKeys* keys, bool is_caching)
     : total_(blocks), free_(blocks), keys_(is_caching ? keys : nullptr), is_caching_(is_caching) {
-  CHECK(blocks >= 0 && blocks < std::numeric_limits<int32_t>::max(), "{} blocks", blocks);
-  blocks_.resize(static_cast<size_t>(blocks) + 1);
-  const auto sentinel = static_cast<int32_t>(blocks);
-  for (int32_t i = 0; i <= sentinel; ++i) {
-    At(i).next = i == sentinel ? 0 : i + 1;
-    At(i).previous = i == 0 ? sentinel : i - 1;
+  CHECK(blocks >= 0, "{} blocks", blocks);
+  extents_.emplace_back();
+  At(kSentinel).next = At(kSentinel).previous = kSentinel;
+  if (blocks > 0) {
+    InsertBefore(kSentinel, Create(0, blocks));
   }
   if (keys_ != nullptr) {
-    slab_of_group_.assign(static_cast<size_t>(keys_->groups()), -1);
-    slab_size_ = static_cast<int32_t>(std::max<int64_t>(keys_->blocks_per_group(), 1));
+    first_of_group_.assign(static_cast<size_t>(keys_->groups()), -1);
   }
 }
 
-void KvCache::Unlink(Block& block) {
-  At(block.previous).next = block.next;
-  At(block.next).previous = block.previous;
-  --free_;
+ExtentIndex KvCache::Create(int64_t begin, int64_t end) {
+  ExtentIndex extent = static_cast<ExtentIndex>(extents_.size());
+  if (spare_.empty()) {
+    extents_.emplace_back();
+  } else {
+    extent = spare_.back();
+    spare_.pop_back();
+    At(extent) = Extent();
+  }
+  At(extent).begin = begin;
+  At(extent).end = end;
+  return extent;
 }
 
-void KvCache::Append(int32_t index) {
-  Block& sentinel = blocks_.back();
-  Block& block = At(index);
-  block.previous = sentinel.previous;
-  block.next = static_cast<int32_t>(total_);
-  At(sentinel.previous).next = index;
-  sentinel.previous = index;
-  ++free_;
+void KvCache::Discard(ExtentIndex extent) {
+  At(extent).begin = At(extent).end = 0;
+  At(extent).owner = -1;
+  spare_.push_back(extent);
+}
+
+void KvCache::Unlink(ExtentIndex extent) {
+  const Extent& out = At(extent);
+  At(out.previous).next = out.next;
+  At(out.next).previous = out.previous;
+}
+
+void KvCache::InsertBefore(ExtentIndex position, ExtentIndex extent) {
+  Extent& in = At(extent);
+  in.next = position;
+  in.previous = At(position).previous;
+  At(in.previous).next = extent;
+  At(position).previous = extent;
+}
+
+void KvCache::Enter(ExtentIndex extent, int32_t group) {
+  Extent& in = At(extent);
+  in.group = group;
+  ExtentIndex& first = first_of_group_[static_cast<size_t>(group)];
+  if (first < 0) {
+    first = in.next_equal = in.previous_equal = extent;
+    return;
+  }
+  in.next_equal = first;
+  in.previous_equal = At(first).previous_equal;
+  At(in.previous_equal).next_equal = extent;
+  At(first).previous_equal = extent;
+}
+
+void KvCache::Leave(ExtentIndex extent) {
+  Extent& out = At(extent);
+  ExtentIndex& first = first_of_group_[static_cast<size_t>(out.group)];
+  if (out.next_equal == extent) {
+    first = -1;
+  } else {
+    At(out.previous_equal).next_equal = out.next_equal;
+    At(out.next_equal).previous_equal = out.previous_equal;
+    first = first == extent ? out.next_equal : first;
+  }
+  out.group = -1;
+}
+
+void KvCache::Split(ExtentIndex extent, int64_t at) {
+  const ExtentIndex rest = Create(at, At(extent).end);
+  Extent& left = At(extent);
+  Extent& right = At(rest);
+  left.end = at;
+  right.users = left.users;
+  right.owner = left.owner;
+  right.split_off = left.split_off;
+  left.split_off = rest;
+  if (left.users == 0) {
+    InsertBefore(extent, rest);  // nearer to eviction
+  }
+  if (left.group >= 0) {
+    // Where it was in the order of publishing; it is never the first.
+    right.group = left.group;
+    right.previous_equal = extent;
+    right.next_equal = left.next_equal;
+    At(right.next_equal).previous_equal = rest;
+    left.next_equal = rest;
+  }
+}
+
+void KvCache::Found(ExtentIndex extent, int64_t begin, int64_t end, Hits& hits) const {
+  hits.blocks += end - begin;
+  hits.free += At(extent).users == 0 ? end - begin : 0;
+}
+
+/// Adds to found_ the extents that hold the group's blocks from `block` to `end`, at most; false
+/// when one is missing.
+bool KvCache::FindInGroup(int32_t group, int64_t block, int64_t end) {
+  const ExtentIndex first = first_of_group_[static_cast<size_t>(group)];
+  while (first >= 0 && block < end) {
+    // The first published extent with this block; an earlier one that begins within it takes over
+    // from there.
+    int64_t until = end;
+    ExtentIndex at = first;
+    while (!(At(at).begin <= block && block < At(at).end)) {
+      until = At(at).begin > block ? std::min(until, At(at).begin) : until;
+      at = At(at).next_equal;
+      if (at == first) {
+        return false;
+      }
+    }
+    until = std::min(until, At(at).end);
+    found_.push_back({.extent = at, .begin = block, .end = until});
+    block = until;
+  }
+  return first >= 0;
 }
 
 KvCache::Hits KvCache::FindHits(const BlockTable& table, int64_t most) {
   Hits hits;
+  found_.clear();
   if (!is_caching_) {
     return hits;
   }
-  found_.clear();
-  const auto take = [&](int32_t index) {
-    found_.push_back(index);
-    ++hits.blocks;
-    hits.free += At(index).users == 0 ? 1 : 0;
-  };
   const int64_t shared = std::min(table.shared, most);
-  if (shared > 0) {
-    PrefixKeys::Cursor cursor = keys_->At(table.request, 0);
-    while (true) {
-      const int32_t slab = slab_of_group_[static_cast<size_t>(cursor.group())];
-      const int32_t index =
-          slab < 0 ? -1 : entries_[static_cast<size_t>(slab * slab_size_ + cursor.place())];
-      if (index < 0) {
-        return hits;
-      }
-      take(index);
-      if (hits.blocks == shared) {
-        break;
-      }
-      cursor.Next();
-    }
-  }
-  const int64_t own = std::min(table.remembered, most);
-  while (hits.blocks < own) {
-    const int32_t index = table.blocks[static_cast<size_t>(hits.blocks)];
-    const Block& block = At(index);
-    if (block.owner != table.request || block.place != hits.blocks) {
+  for (int64_t block = 0; block < shared;) {
+    const PrefixKeys::Group group = keys_->GroupOf(table.request, block);
+    if (!FindInGroup(group.id, block, std::min(group.end, shared))) {
       break;
     }
-    take(index);
+    block = group.end;
+  }
+  for (const BlockRange& range : found_) {
+    Found(range.extent, range.begin, range.end, hits);
+  }
+  const int64_t own = std::min(table.remembered, most);
+  if (hits.blocks == table.shared && table.tail >= 0 && At(table.tail).owner == table.request &&
+      At(table.tail).begin == hits.blocks) {
+    const int64_t end = std::min(own, At(table.tail).end);
+    if (end > hits.blocks) {
+      found_.push_back({.extent = table.tail, .begin = hits.blocks, .end = end});
+      Found(table.tail, hits.blocks, end, hits);
+    }
   }
   return hits;
 }
 
 void KvCache::TakeHits(BlockTable& table, const Hits& hits) {
-  CHECK(table.held == 0 && hits.blocks == static_cast<int64_t>(found_.size()),
-        "{} blocks held, {} hits of {}", table.held, hits.blocks, found_.size());
-  table.blocks.assign(found_.begin(), found_.end());
-  for (const int32_t index : table.blocks) {
-    Block& block = At(index);
-    if (block.users++ == 0) {
-      Unlink(block);
+  CHECK(table.held == 0 && table.ranges.empty(), "{} blocks held", table.held);
+  table.tail = -1;
+  for (const BlockRange& range : found_) {
+    ExtentIndex extent = range.extent;
+    while (At(extent).end <= range.begin) {
+      extent = At(extent).split_off;  // by an earlier turn of this loop
+    }
+    if (At(extent).begin < range.begin) {
+      Split(extent, range.begin);
+      extent = At(extent).split_off;
+    }
+    if (range.end < At(extent).end) {
+      Split(extent, range.end);
+    }
+    Extent& taken = At(extent);
+    if (taken.users++ == 0) {
+      Unlink(extent);
+      free_ -= taken.size();
+    }
+    if (taken.group >= 0) {
+      table.ranges.push_back({.extent = extent, .begin = range.begin, .end = range.end});
+    } else {
+      table.tail = extent;
     }
   }
   table.held = hits.blocks;
@@ -93,14 +195,22 @@ void KvCache::TakeHits(BlockTable& table, const Hits& hits) {
   ++version_;
 }
 
-int32_t KvCache::Evict() {
-  const int32_t index = blocks_.back().next;
-  Block& block = At(index);
-  Unlink(block);
-  if (block.entry >= 0) {
-    Leave(index);
+void KvCache::Evict(int64_t blocks) {
+  free_ -= blocks;
+  while (blocks > 0) {
+    const ExtentIndex head = At(kSentinel).next;
+    Extent& oldest = At(head);
+    if (oldest.size() > blocks) {
+      oldest.end -= blocks;
+      return;
+    }
+    blocks -= oldest.size();
+    Unlink(head);
+    if (oldest.group >= 0) {
+      Leave(head);
+    }
+    Discard(head);
   }
-  return index;
 }
 
 void KvCache::Grow(BlockTable& table, int64_t blocks) {
@@ -108,69 +218,16 @@ void KvCache::Grow(BlockTable& table, int64_t blocks) {
   if (blocks <= table.held) {
     return;
   }
-  table.blocks.resize(static_cast<size_t>(blocks));
-  for (int64_t i = table.held; i < blocks; ++i) {
-    const int32_t index = Evict();
-    Block& block = At(index);
-    block.users = 1;
-    block.owner = table.request;
-    block.place = static_cast<int32_t>(i);
-    table.blocks[static_cast<size_t>(i)] = index;
+  Evict(blocks - table.held);
+  // What lies in a tail from before a preemption is not this sequence's any more.
+  if (table.held == table.published) {
+    table.tail = Create(table.held, blocks);
+    At(table.tail).users = 1;
+    At(table.tail).owner = table.request;
+  } else {
+    At(table.tail).end = blocks;
   }
   table.held = blocks;
-}
-
-int32_t KvCache::SlabOf(int32_t group) {
-  int32_t& slab = slab_of_group_[static_cast<size_t>(group)];
-  if (slab >= 0) {
-    return slab;
-  }
-  if (spare_slabs_.empty()) {
-    slab = static_cast<int32_t>(group_of_slab_.size());
-    group_of_slab_.push_back(group);
-    live_in_slab_.push_back(0);
-    entries_.resize(entries_.size() + static_cast<size_t>(slab_size_), -1);
-  } else {
-    slab = spare_slabs_.back();
-    spare_slabs_.pop_back();
-    group_of_slab_[static_cast<size_t>(slab)] = group;
-  }
-  return slab;
-}
-
-void KvCache::Enter(int32_t index, int32_t group, int64_t place) {
-  const int32_t slab = SlabOf(group);
-  Block& block = At(index);
-  block.entry = slab * slab_size_ + static_cast<int32_t>(place);
-  int32_t& first = entries_[static_cast<size_t>(block.entry)];
-  if (first < 0) {
-    first = block.next_equal = block.previous_equal = index;
-    ++live_in_slab_[static_cast<size_t>(slab)];
-    return;
-  }
-  // Behind the last of its equals.
-  block.next_equal = first;
-  block.previous_equal = At(first).previous_equal;
-  At(block.previous_equal).next_equal = index;
-  At(first).previous_equal = index;
-}
-
-void KvCache::Leave(int32_t index) {
-  Block& block = At(index);
-  int32_t& first = entries_[static_cast<size_t>(block.entry)];
-  if (block.next_equal == index) {
-    first = -1;
-    const int32_t slab = block.entry / slab_size_;
-    if (--live_in_slab_[static_cast<size_t>(slab)] == 0) {
-      slab_of_group_[static_cast<size_t>(group_of_slab_[static_cast<size_t>(slab)])] = -1;
-      spare_slabs_.push_back(slab);
-    }
-  } else {
-    At(block.previous_equal).next_equal = block.next_equal;
-    At(block.next_equal).previous_equal = block.previous_equal;
-    first = first == index ? block.next_equal : first;
-  }
-  block.entry = -1;
 }
 
 void KvCache::Publish(BlockTable& table, int64_t full) {
@@ -178,24 +235,52 @@ void KvCache::Publish(BlockTable& table, int64_t full) {
   if (!is_caching_ || full <= table.published) {
     return;
   }
-  PrefixKeys::Cursor cursor = keys_->At(table.request, table.published);
-  while (true) {
-    Enter(table.blocks[static_cast<size_t>(table.published)], cursor.group(), cursor.place());
-    if (++table.published == full) {
-      break;
-    }
-    cursor.Next();
+  for (int64_t block = table.published; block < full;) {
+    const PrefixKeys::Group group = keys_->GroupOf(table.request, block);
+    const int64_t end = std::min(group.end, full);
+    const ExtentIndex extent = Create(block, end);
+    At(extent).users = 1;
+    Enter(extent, group.id);
+    table.ranges.push_back({.extent = extent, .begin = block, .end = end});
+    block = end;
+  }
+  table.published = full;
+  At(table.tail).begin = full;
+  if (At(table.tail).size() == 0) {
+    Discard(table.tail);
+    table.tail = -1;
   }
   ++version_;
 }
 
+void KvCache::ReleaseExtent(ExtentIndex extent) {
+  Extent& released = At(extent);
+  if (--released.users == 0) {
+    InsertBefore(kSentinel, extent);
+    free_ += released.size();
+  }
+}
+
 void KvCache::Release(BlockTable& table, int64_t full) {
-  for (int64_t i = table.held; i-- > 0;) {
-    const int32_t index = table.blocks[static_cast<size_t>(i)];
-    if (--At(index).users == 0) {
-      Append(index);
+  if (table.held > table.published) {
+    ReleaseExtent(table.tail);
+  } else {
+    table.tail = -1;
+  }
+  for (size_t i = table.ranges.size(); i-- > 0;) {
+    const BlockRange& range = table.ranges[i];
+    pieces_.clear();
+    for (ExtentIndex at = range.extent;; at = At(at).split_off) {
+      pieces_.push_back(at);
+      if (At(at).end >= range.end) {
+        break;
+      }
+    }
+    for (size_t piece = pieces_.size(); piece-- > 0;) {
+      ReleaseExtent(pieces_[piece]);
     }
   }
+  table.ranges.clear();
   table.held = 0;
   table.published = 0;
   table.remembered = is_caching_ ? full : 0;
@@ -204,20 +289,20 @@ void KvCache::Release(BlockTable& table, int64_t full) {
 
 void KvCache::CheckConsistent() const {
   int64_t in_use = 0;
-  for (int64_t i = 0; i < total_; ++i) {
-    const Block& block = blocks_[static_cast<size_t>(i)];
-    CHECK(block.users >= 0, "block {} has {} users", i, block.users);
-    in_use += block.users > 0 ? 1 : 0;
-    if (block.entry >= 0) {
-      CHECK(blocks_[static_cast<size_t>(block.next_equal)].entry == block.entry, "block {}", i);
-      CHECK(blocks_[static_cast<size_t>(block.next_equal)].previous_equal == i, "block {}", i);
-    }
+  for (const Extent& extent : extents_) {
+    CHECK(extent.size() >= 0 && extent.users >= 0, "an extent of {} blocks, {} users",
+          extent.size(), extent.users);
+    in_use += extent.users > 0 ? extent.size() : 0;
+    CHECK(extent.group < 0 || At(extent.next_equal).group == extent.group, "group {}",
+          extent.group);
   }
   int64_t queued = 0;
-  for (int32_t at = blocks_.back().next; at != static_cast<int32_t>(total_);
-       at = blocks_[static_cast<size_t>(at)].next) {
-    CHECK(blocks_[static_cast<size_t>(at)].users == 0, "block {} is free and in use", at);
-    CHECK(++queued <= total_, "the queue of free blocks is a ring");
+  for (ExtentIndex at = At(kSentinel).next; at != kSentinel; at = At(at).next) {
+    CHECK(At(at).users == 0 && At(at).size() > 0, "an extent of {} blocks, {} users in the queue",
+          At(at).size(), At(at).users);
+    CHECK(At(At(at).next).previous == at, "the queue is broken");
+    queued += At(at).size();
+    CHECK(queued <= total_, "the queue of free blocks is a ring");
   }
   CHECK(queued == free_ && in_use == used() && free_ >= 0, "{} used, {} queued, {} free of {}",
         in_use, queued, free_, total_);

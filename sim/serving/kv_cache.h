@@ -7,12 +7,17 @@
 /// - freed blocks are appended tail of the sequence first, so a prefix outlives its continuations;
 /// - only full blocks can be hit; equal ones are kept side by side and the first published is used.
 ///
-/// What no other prompt can share (generated tokens, prompts without prefix ids) is matched only by
-/// the same request after a preemption: its own block table says where its blocks were, and each
-/// block knows its last owner, so that such blocks need no map.
+/// Blocks are never touched one by one. An extent is a range of blocks that are consecutive in
+/// their sequence and have had the same fate so far: taken together, published together, held by
+/// the same number of sequences, and neighbours in the queue, the last of them in front. Operations
+/// that concern a part of an extent split it. Eviction and hits stay block by block in effect.
+///
+/// What no other prompt can share (generated tokens, prompts without prefix ids) is one extent, the
+/// tail of its sequence, and is matched only by the same request after a preemption: the extent
+/// knows its owner, so that it needs no map.
 ///
 /// INV-4: used + free = total, never negative; CheckConsistent walks everything.
-/// Costs: O(1) a block for each of taking, publishing and releasing.
+/// Costs: O(1) an extent for each of taking, publishing, hitting and releasing.
 #pragma once
 
 #include <cstdint>
@@ -22,14 +27,26 @@
 
 namespace ridgeline::serving {
 
-/// The blocks of one sequence, first token first.
+/// Index of an extent of a KvCache, -1: none.
+using ExtentIndex = int32_t;
+
+/// A range of a sequence's blocks, numbered from the first token. Begins at the begin of `extent`;
+/// where that was split since, the rest is in the extents split off it.
+struct BlockRange {
+  ExtentIndex extent = -1;
+  int64_t begin = 0;
+  int64_t end = 0;
+};
+
+/// The blocks of one sequence.
 struct BlockTable {
-  int32_t request = 0;          // index in the load
-  int64_t shared = 0;           // leading blocks that other prompts may share
-  int64_t held = 0;             // of `blocks`; what lies beyond was held before a preemption
-  int64_t published = 0;        // leading shared blocks that are in the prefix cache
-  int64_t remembered = 0;       // full blocks when it was preempted
-  std::vector<int32_t> blocks;  // indices into the pool
+  int32_t request = 0;  // index in the load
+  int64_t shared = 0;   // leading blocks that other prompts may share
+  int64_t held = 0;
+  int64_t published = 0;           // leading blocks that are in the prefix cache
+  int64_t remembered = 0;          // full blocks when it was preempted
+  std::vector<BlockRange> ranges;  // the published blocks, in order
+  ExtentIndex tail = -1;           // the blocks from `published` on
 };
 
 class KvCache {
@@ -60,45 +77,48 @@ class KvCache {
   /// Gives all blocks back. `full` of them are computed whole: the request may hit its own again.
   void Release(BlockTable& table, int64_t full);
 
-  /// INV-4 and the integrity of queue and map. O(blocks).
+  /// INV-4 and the integrity of queue and map. O(extents).
   void CheckConsistent() const;
 
  private:
-  struct Block {
-    int32_t next = 0;  // in the queue of free blocks
-    int32_t previous = 0;
+  struct Extent {
+    int64_t begin = 0;  // blocks of the sequence; empty: the extent is spare
+    int64_t end = 0;
+    ExtentIndex next = -1;  // in the queue of free extents
+    ExtentIndex previous = -1;
     int32_t users = 0;
-    int32_t entry = -1;       // in entries_, -1: cannot be hit by others
-    int32_t next_equal = -1;  // ring of blocks of the same entry, in order of publishing
-    int32_t previous_equal = -1;
-    int32_t owner = -1;  // who took it last, and as which block of its sequence
-    int32_t place = -1;
+    int32_t group = -1;           // in the prefix cache under this group; -1: not published
+    ExtentIndex next_equal = -1;  // ring of the group's extents, in order of publishing
+    ExtentIndex previous_equal = -1;
+    ExtentIndex split_off = -1;  // what was split off this one's end, while both are in use
+    int32_t owner = -1;          // of an unpublished extent: the request that took it
+    int64_t size() const { return end - begin; }
   };
 
-  Block& At(int32_t block) { return blocks_[static_cast<size_t>(block)]; }
-  void Unlink(Block& block);
-  void Append(int32_t index);
-  int32_t Evict();
-  void Enter(int32_t index, int32_t group, int64_t place);
-  void Leave(int32_t index);
-  int32_t SlabOf(int32_t group);
+  Extent& At(ExtentIndex extent) { return extents_[static_cast<size_t>(extent)]; }
+  const Extent& At(ExtentIndex extent) const { return extents_[static_cast<size_t>(extent)]; }
+  ExtentIndex Create(int64_t begin, int64_t end);
+  void Discard(ExtentIndex extent);
+  void Unlink(ExtentIndex extent);
+  void InsertBefore(ExtentIndex position, ExtentIndex extent);
+  void Enter(ExtentIndex extent, int32_t group);
+  void Leave(ExtentIndex extent);
+  void Split(ExtentIndex extent, int64_t at);
+  void Evict(int64_t blocks);
+  void ReleaseExtent(ExtentIndex extent);
+  bool FindInGroup(int32_t group, int64_t block, int64_t end);
+  void Found(ExtentIndex extent, int64_t begin, int64_t end, Hits& hits) const;
 
   int64_t total_ = 0;
   int64_t free_ = 0;
   int64_t version_ = 0;
   const PrefixKeys* keys_;
   bool is_caching_;
-  std::vector<Block> blocks_;  // the last one is the queue's sentinel
-  std::vector<int32_t> found_;
-
-  // The prefix cache: groups with at least one block cached have a slab of blocks_per_group
-  // entries, each the first of its equal blocks, or -1.
-  std::vector<int32_t> slab_of_group_;
-  std::vector<int32_t> group_of_slab_;
-  std::vector<int32_t> live_in_slab_;
-  std::vector<int32_t> entries_;
-  std::vector<int32_t> spare_slabs_;
-  int32_t slab_size_ = 1;
+  std::vector<Extent> extents_;  // the first is the sentinel of the queue
+  std::vector<ExtentIndex> spare_;
+  std::vector<ExtentIndex> first_of_group_;
+  std::vector<BlockRange> found_;
+  std::vector<ExtentIndex> pieces_;
 };
 
 }  // namespace ridgeline::serving

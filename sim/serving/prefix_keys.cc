@@ -13,7 +13,6 @@ PrefixKeys::PrefixKeys(const workloads::RequestLoad& load, int64_t block_tokens)
     return;
   }
   CHECK(group_tokens_ > 0, "prefix ids of {} tokens", group_tokens_);
-  blocks_per_group_ = (group_tokens_ + block_tokens_ - 1) / block_tokens_;
   group_of_.reserve(load.prefix_ids.size());
   const auto [least, most] = std::minmax_element(load.prefix_ids.begin(), load.prefix_ids.end());
   if (*least >= 0 && *most < static_cast<int64_t>(4 * load.prefix_ids.size())) {
@@ -37,16 +36,13 @@ int64_t PrefixKeys::SharedBlocks(int64_t request) const {
   return std::min(asked.input_tokens, asked.num_prefix_ids * group_tokens_) / block_tokens_;
 }
 
-PrefixKeys::Cursor PrefixKeys::At(int64_t request, int64_t block) const {
+PrefixKeys::Group PrefixKeys::GroupOf(int64_t request, int64_t block) const {
   const workloads::Request& asked = load_.requests[static_cast<size_t>(request)];
   const int64_t last_token = (block + 1) * block_tokens_ - 1;
-  Cursor cursor;
-  cursor.group_ = group_of_.data() + asked.first_prefix_id + last_token / group_tokens_;
-  cursor.offset_ = last_token % group_tokens_;
-  cursor.place_ = cursor.offset_ / block_tokens_;
-  cursor.block_tokens_ = block_tokens_;
-  cursor.group_tokens_ = group_tokens_;
-  return cursor;
+  const int64_t index = last_token / group_tokens_;
+  // Block j ends under this id while (j + 1) x block_tokens <= (index + 1) x group_tokens.
+  return {.id = group_of_[static_cast<size_t>(asked.first_prefix_id + index)],
+          .end = (index + 1) * group_tokens_ / block_tokens_};
 }
 
 }  // namespace ridgeline::serving

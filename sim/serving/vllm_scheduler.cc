@@ -41,14 +41,14 @@ SequenceSlot VllmScheduler::Add(int64_t request, const workloads::Request& asked
     spare_slots_.pop_back();
   }
   Sequence& sequence = At(slot);
-  std::vector<int32_t> blocks = std::move(sequence.table.blocks);  // keeps its memory
-  blocks.clear();
+  std::vector<BlockRange> ranges = std::move(sequence.table.ranges);  // keeps its memory
+  ranges.clear();
   sequence = Sequence();
   sequence.prompt = asked.input_tokens;
   sequence.answer = asked.output_tokens;
   sequence.table.request = static_cast<int32_t>(request);
   sequence.table.shared = keys_ != nullptr ? keys_->SharedBlocks(request) : 0;
-  sequence.table.blocks = std::move(blocks);
+  sequence.table.ranges = std::move(ranges);
   waiting_.push_back(slot);
   return slot;
 }
