@@ -116,9 +116,9 @@ TEST(ConfigsTest, SuitesAndMappingsRead) {
 
 // A folder that no test above reads would hold keys that nobody reads.
 TEST(ConfigsTest, EveryFolderHasAReader) {
-  const std::vector<std::string> known = {"clusters", "engines", "fabrics",   "frameworks",
-                                          "gpus",     "models",  "nodes",     "scenarios",
-                                          "schemas",  "traces",  "validation"};
+  const std::vector<std::string> known = {"clusters",  "engines", "fabrics", "frameworks",
+                                          "gpus",      "models",  "nodes",   "plans",
+                                          "scenarios", "schemas", "traces",  "validation"};
   for (const auto& entry : std::filesystem::directory_iterator(kRoot / "configs")) {
     if (entry.is_directory()) {
       const std::string name = entry.path().filename().string();
