@@ -137,7 +137,7 @@ void AddMemory(sim::Report& report, const sim::Scenario& scenario, const Serving
          .hint = "leave out serving.scheduler.kv_blocks to take what the memory has room for"});
     return;
   }
-  const Bytes asked_for = Bytes::FromBase(capacity) - memory.unused;
+  const Bytes asked_for = Bytes::FromBase(capacity * serving.memory_fraction);
   const Bytes needed = memory.weights + memory.activations + memory.context + memory.block;
   report.warnings.push_back(
       {.code = ErrorCode::kFailedPrecondition,
