@@ -52,7 +52,7 @@ Result<const KindInfo*> FindKind(const std::string& name) {
 }
 
 const KindInfo* KindOfDocument(const Node& document) {
-  if (HasAny(document, {"cases"})) {
+  if (HasAny(document, {"cases", "runs"})) {
     return InfoOf(Kind::kSuite);
   }
   if (HasAny(document, {"training", "serving", "forward", "cluster", "workload"})) {

@@ -5,6 +5,7 @@
 #include "base/diagnostic.h"
 #include "hardware/cluster.h"
 #include "planner/validation/field_map.h"
+#include "planner/validation/measured_serving.h"
 #include "planner/validation/suite.h"
 #include "service/cli/catalog_kinds.h"
 #include "service/cli/commands.h"
@@ -60,10 +61,16 @@ Result<std::string> CheckScenario(Node document, const Session& session) {
                      layout.gpus(), scenario.cluster.gpu.name, layout.tp, layout.pp, layout.dp);
 }
 
-Result<std::string> CheckSuite(const Node& document) {
+Result<std::string> CheckSuite(const Node& document, const std::string& path) {
   if (validation::IsFieldMap(document)) {
     ASSIGN_OR_RETURN(const validation::FieldMap map, validation::ReadFieldMap(document));
     return fmt::format("{}, {} claims", map.name, map.cases.size());
+  }
+  if (validation::IsServingLogs(document)) {
+    const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+    ASSIGN_OR_RETURN(const validation::ServingLogs logs,
+                     validation::ReadServingLogs(document, folder));
+    return fmt::format("{}, {} runs", logs.name, logs.runs.size());
   }
   ASSIGN_OR_RETURN(const validation::Suite suite, validation::ReadYamlSuite(document));
   return fmt::format("{}, {} cases", suite.name, suite.cases.size());
@@ -89,7 +96,7 @@ Result<std::string> CheckDocument(const KindInfo& kind, const Node& document,
     case Kind::kScenario:
       return CheckScenario(document, session);
     case Kind::kSuite:
-      return CheckSuite(document);
+      return CheckSuite(document, path);
     case Kind::kTrace:
     case Kind::kCalibration:
       break;
