@@ -7,6 +7,7 @@
 #include "hardware/catalog.h"
 #include "planner/training_space.h"
 #include "planner/validation/field_map.h"
+#include "planner/validation/measured_serving.h"
 #include "planner/validation/source_mapping.h"
 #include "planner/validation/suite.h"
 #include "sim/scenario.h"
@@ -108,6 +109,8 @@ TEST(ConfigsTest, SuitesAndMappingsRead) {
     ASSERT_TRUE(document.has_value()) << RenderError(document.error());
     if (validation::IsFieldMap(*document)) {
       ExpectReads(file, validation::ReadFieldMap(*document));
+    } else if (validation::IsServingLogs(*document)) {
+      ExpectReads(file, validation::ReadServingLogs(*document, file.parent_path()));
     } else {
       ExpectReads(file, validation::ReadYamlSuite(*document));
     }
