@@ -26,9 +26,10 @@ struct Difference {
 
 struct Variant {
   std::vector<std::pair<std::string, std::string>> changes;  // path, value
-  std::optional<sim::Report> report;                         // unset: `error` says why
-  std::optional<Error> error;            // illegal or not built: a row, not the end
-  std::vector<Difference> explained_by;  // largest first; causes that did not change are left out
+  std::optional<sim::Report> report = std::nullopt;          // unset: `error` says why
+  std::optional<Error> error = std::nullopt;  // illegal or not built: a row, not the end
+  std::vector<Difference> explained_by =
+      {};  // largest first; causes that did not change are left out
 };
 
 struct WhatIf {

@@ -20,7 +20,7 @@ struct Input {
 struct SimulationResult {
   sim::Report report;
   uint64_t seed = 1;
-  std::vector<Input> inputs;
+  std::vector<Input> inputs = {};
   std::vector<TargetOutcome> targets = {};  // of the scenario, judged; empty: it has none
 };
 
