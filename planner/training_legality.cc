@@ -35,6 +35,7 @@ class Finder {
         VisitTp();
       }
     }
+    RETURN_IF_ERROR(stop_.Check());
     found_.considered = next_;
     return std::move(found_);
   }
@@ -76,6 +77,9 @@ class Finder {
       return;
     }
     for (const int64_t vpp : space_.vpp) {
+      if (stop_.IsRequested()) {
+        return;  // Find says so
+      }
       at_.vpp = vpp;
       const std::optional<std::string>& broken = PipelineRule();
       if (broken) {

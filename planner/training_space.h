@@ -57,7 +57,7 @@ struct TrainingSpace {
 
 /// Errors: every error that the document would have with each list element in its list's place,
 /// where that element stands; an empty list; kOutOfRange for more than kMaxCandidates.
-inline constexpr int64_t kMaxCandidates = 50'000'000;
+inline constexpr int64_t kMaxCandidates = 10'000'000;
 Result<TrainingSpace> ReadTrainingSpace(const Node& document, const hardware::Catalog& catalog);
 
 /// What is searched, by path, as written in a document.

@@ -101,7 +101,7 @@ TEST(ExhaustiveTest, PlansOfSmallRandomJobsAreTheBestOfTheirSpaces) {
     return values[random() % values.size()];
   };
   int feasible = 0;
-  for (int round = 0; round < 12; ++round) {
+  for (int round = 0; round < 8; ++round) {
     const int64_t gpus = pick({2, 4, 6, 8, 16});
     const int64_t layers = pick({2, 4, 6});
     const int64_t kv_heads = pick({2, 4});
@@ -113,7 +113,7 @@ TEST(ExhaustiveTest, PlansOfSmallRandomJobsAreTheBestOfTheirSpaces) {
     ASSERT_FALSE(HasFailure()) << job.document;
     feasible += plan.is_feasible ? 1 : 0;
   }
-  EXPECT_GT(feasible, 6);
+  EXPECT_GT(feasible, 4);
 }
 
 }  // namespace
