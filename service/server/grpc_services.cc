@@ -71,6 +71,7 @@ class Call : public std::enable_shared_from_this<Call> {
 
   /// Once, before gRPC gets the reactor.
   void Begin() {
+    setup_.open_calls.fetch_add(1);
     self_ = shared_from_this();
     run_ = std::make_shared<Run>();
     run_->stop = stop_;
@@ -105,6 +106,7 @@ class Call : public std::enable_shared_from_this<Call> {
   void RequestStop() { stop_.request_stop(); }
   /// gRPC is done with the reactor. May delete it.
   void Release() {
+    setup_.open_calls.fetch_sub(1);
     run_.reset();  // it holds the call, and the call holds it
     self_.reset();
   }

@@ -26,7 +26,8 @@ struct ServiceSetup {
   int jobs = 1;               // threads of a plan or a what-if
   /// Gets one line a run, from any thread; may be empty.
   std::function<void(const std::string&)> log = {};
-  std::atomic<int64_t> runs = 0;  // ended so far; numbers the lines
+  std::atomic<int64_t> open_calls = 0;  // whose status has not yet been written
+  std::atomic<int64_t> runs = 0;        // ended so far; numbers the lines
 };
 
 /// Simulator, Planner and Catalog.

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -115,8 +116,13 @@ void Server::Drain(Seconds patience) {
     while (!parts.queue.WaitUntilIdle(Clock::now() + std::chrono::seconds(1))) {
     }
   }
-  // Streams of answers get a moment to be read; then, and for health watchers, the line is cut.
-  parts.server->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(2));
+  // Answers get a moment to be read. Then the line is cut: health watchers have been told, and an
+  // idle client need not notice before it calls again.
+  const Clock::time_point last = Clock::now() + std::chrono::seconds(5);
+  while (parts.setup.open_calls.load() > 0 && Clock::now() < last) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  parts.server->Shutdown(std::chrono::system_clock::now());
   parts.server->Wait();
   parts.server.reset();
 }
