@@ -183,7 +183,7 @@ Result<StepFit> FitStepCost(const serving::SchedulerLimits& limits,
                 std::log(kStart.sequence.base()), std::log(kStart.context.base())};
   // A simplex collapses where a decision flips; a new one around the best point goes on.
   for (const double edge : {0.5, -0.3, 0.2, -0.1}) {
-    ASSIGN_OR_RETURN(best, Minimize(loss, best, edge, 60));
+    ASSIGN_OR_RETURN(best, Minimize(loss, best, edge, 120));
   }
   const StepConstants constants = ConstantsAt(best);
   ASSIGN_OR_RETURN(const serving::ServingOutcome outcome, Simulate(limits, load, constants, stop));
