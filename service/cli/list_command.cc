@@ -15,6 +15,7 @@
 #include "service/report/metric_text.h"
 #include "workloads/framework.h"
 #include "workloads/model_catalog.h"
+#include "workloads/serving_engine.h"
 #include "workloads/trace_description.h"
 
 namespace ridgeline::cli {
@@ -96,6 +97,13 @@ Result<std::vector<std::string>> FrameworkRow(const std::string&, const std::fil
   return std::vector<std::string>{framework.default_sharding, framework.title};
 }
 
+Result<std::vector<std::string>> EngineRow(const std::string&, const std::filesystem::path& path,
+                                           const hardware::Catalog&) {
+  ASSIGN_OR_RETURN(const workloads::ServingEngine engine, Read<workloads::ServingEngine>(path));
+  return std::vector<std::string>{engine.version, std::to_string(engine.block_tokens),
+                                  engine.title};
+}
+
 Result<std::vector<std::string>> TraceRow(const std::string&, const std::filesystem::path& path,
                                           const hardware::Catalog&) {
   ASSIGN_OR_RETURN(const workloads::TraceDescription trace,
@@ -150,6 +158,8 @@ Listing ListingOf(Kind kind) {
               ModelRow};
     case Kind::kFramework:
       return {{{"sharding"}, {"title"}}, FrameworkRow};
+    case Kind::kEngine:
+      return {{{"version"}, {"tokens a block", Align::kRight}, {"title"}}, EngineRow};
     case Kind::kScenario:
     case Kind::kSuite:
     case Kind::kCalibration:
