@@ -92,7 +92,7 @@ class Lifecycle(unittest.TestCase):
         self.assertLess(time.monotonic() - begin, 0.5 + 0.3 * SLACK)
 
     def test_a_run_that_waits_can_be_cancelled(self):
-        server, client = self.start("--max-runs", "1", "--max-queue", "1")
+        server, client = self.start("--max-runs", "1", "--max-queue", "2")
         events = self.start_plan(client)
         waiting = long_plan(client)
         time.sleep(0.1)
