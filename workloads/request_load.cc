@@ -1,3 +1,5 @@
+#include "workloads/request_load.h"
+
 #include <algorithm>
 #include <string>
 #include <utility>
