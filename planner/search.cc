@@ -31,6 +31,10 @@ void Book(const EvaluatedCandidate& candidate, size_t keep, SearchResult& result
   }
 }
 
+bool IsStop(const Error& error) {
+  return error.code == ErrorCode::kCancelled || error.code == ErrorCode::kDeadlineExceeded;
+}
+
 }  // namespace
 
 Result<SearchResult> Search(std::vector<OpenCandidate> open, const SearchRequest& request) {
@@ -39,41 +43,39 @@ Result<SearchResult> Search(std::vector<OpenCandidate> open, const SearchRequest
   const auto keep = static_cast<size_t>(std::max(1, request.keep));
   SearchResult result;
   size_t next = 0;
+  size_t size = std::min(kFirstRoundSize, request.round_size);
   while (next < open.size()) {
     // Bounds ascend: once one is no better than the worst kept, none is.
     if (result.best.size() == keep && !(open[next].bound < result.best.back().rank)) {
       result.bounded = static_cast<int64_t>(open.size() - next);
       break;
     }
-    const size_t count = std::min(request.round_size, open.size() - next);
+    const size_t count = std::min(size, open.size() - next);
+    size = std::min(2 * size, request.round_size);
     std::vector<std::optional<Result<EvaluatedCandidate>>> round(count);
     ForEachIndex(count, request.jobs, [&](size_t i) {
       if (!request.stop.IsRequested()) {
         round[i] = request.evaluate(open[next + i].point);
       }
     });
-    if (request.stop.IsRequested()) {
-      result.least_open = open[next].bound;
-      return result;
-    }
-    for (const std::optional<Result<EvaluatedCandidate>>& slot : round) {
-      const Result<EvaluatedCandidate>& evaluated = slot.value();
-      if (!evaluated) {
-        return tl::unexpected(evaluated.error());
+    for (size_t i = 0; i < count; ++i) {
+      if (!round[i] || (!*round[i] && IsStop(round[i]->error()))) {
+        // Bounds ascend: the first that is left has the least.
+        result.least_open = result.least_open.value_or(open[next + i].bound);
+        continue;
       }
-      Book(*evaluated, keep, result);
+      if (!*round[i]) {
+        return tl::unexpected(round[i]->error());
+      }
+      Book(**round[i], keep, result);
+      ++result.evaluated;
+    }
+    if (result.is_partial()) {
+      return result;
     }
     next += count;
-    result.evaluated += static_cast<int64_t>(count);
-    const Status status =
-        request.on_round(result.best.empty() ? nullptr : &result.best.front(), next, open.size());
-    if (!status) {
-      if (!request.stop.IsRequested()) {
-        return tl::unexpected(status.error());
-      }
-      result.least_open = next < open.size() ? open[next].bound : Rank{.objective = 1e308};
-      return result;
-    }
+    RETURN_IF_ERROR(
+        request.on_round(result.best.empty() ? nullptr : &result.best.front(), next, open.size()));
   }
   return result;
 }

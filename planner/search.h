@@ -1,4 +1,5 @@
-/// Best-first branch and bound over candidates whose bounds are known, in rounds of a fixed number.
+/// Best-first branch and bound over candidates whose bounds are known, in rounds of fixed numbers:
+/// small ones first, so that there soon is an incumbent, each twice the last up to the full size.
 ///
 /// Candidates are taken in the order of their bounds; what is known of the best changes between
 /// rounds only, and ties break by the canonical order. So the answer and every count are the same
@@ -40,17 +41,17 @@ struct EvaluatedCandidate {
 };
 
 inline constexpr size_t kRoundSize = 64;
+inline constexpr size_t kFirstRoundSize = 4;
 
 struct SearchRequest {
   int keep = 1;
   int jobs = 1;
-  size_t round_size = kRoundSize;  // candidates between two looks at the incumbent
+  size_t round_size = kRoundSize;  // most candidates between two looks at the incumbent
   Stop stop = {};
   /// Called from many threads at once. An error that is not the stop's ends the search.
   std::function<Result<EvaluatedCandidate>(size_t point)> evaluate;
-  /// After a round, from the searching thread: the best so far (null while there is none), and how
-  /// many candidates are decided of how many. An error ends the search like a stop when `stop` asks
-  /// for it.
+  /// After a whole round, from the searching thread: the best so far (null while there is none),
+  /// and how many candidates are decided of how many. An error ends the search.
   std::function<Status(const EvaluatedCandidate* best, size_t decided, size_t total)> on_round;
 };
 
@@ -60,7 +61,8 @@ struct SearchResult {
   int64_t bounded = 0;
   int64_t missed = 0;  // evaluated, and short of a target
   std::optional<EvaluatedCandidate> nearest_miss;
-  /// Set when stopped: the least bound among what was not decided.
+  /// Set when stopped: the least bound among what was not decided. What a broken-off round has
+  /// evaluated counts.
   std::optional<Rank> least_open;
   bool is_partial() const { return least_open.has_value(); }
 };

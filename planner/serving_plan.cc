@@ -15,6 +15,7 @@
 #include "base/units_text.h"
 #include "planner/search.h"
 #include "planner/serving_space.h"
+#include "sim/report_settings.h"
 #include "sim/serving/serving_memory.h"
 #include "sim/simulate.h"
 
@@ -82,6 +83,8 @@ class ServingPlanner {
   Result<Plan> Make() {
     RETURN_IF_ERROR(options_.stop.Check());
     ScreenAll();
+    fresh_.resize(space_.points.size());
+    rejects_.resize(space_.points.size());
     const SearchRequest request = {
         .keep = options_.keep,
         .jobs = options_.jobs,
@@ -152,10 +155,13 @@ class ServingPlanner {
   }
 
   /// Equal objectives are told apart by the mean latency, then by the canonical order.
-  Result<EvaluatedCandidate> Evaluate(size_t i) const {
+  Result<EvaluatedCandidate> Evaluate(size_t i) {
     const sim::Scenario scenario = space_.ScenarioOf(space_.points[i]);
-    ASSIGN_OR_RETURN(const sim::Report report, sim::Simulate(scenario, {.stop = options_.stop}));
-    return Judge(i, report);
+    ASSIGN_OR_RETURN(sim::Report report, sim::Simulate(scenario, {.stop = options_.stop}));
+    EvaluatedCandidate found = Judge(i, report);
+    rejects_[i] = Rejected(report) > 0 ? 1 : 0;
+    fresh_[i] = std::move(report);
+    return found;
   }
 
   EvaluatedCandidate Judge(size_t i, const sim::Report& report) const {
@@ -169,6 +175,8 @@ class ServingPlanner {
     } else {
       found.miss = kFar;  // nothing was answered
     }
+    // Requests that are not served make the others look good.
+    found.miss = std::max(found.miss, Rejected(report));
     for (const sim::Target& target : targets_) {
       const sim::Metric* const metric = report.Find(target.metric);
       found.miss = std::max(found.miss, metric == nullptr ? kFar : MissOf(metric->value, target));
@@ -176,7 +184,18 @@ class ServingPlanner {
     return found;
   }
 
+  static double Rejected(const sim::Report& report) {
+    const sim::Metric* const rejected = report.Find("requests.rejected");
+    return rejected == nullptr ? 0 : rejected->value;
+  }
+
   Status AfterRound(const EvaluatedCandidate* best, size_t decided, size_t total) {
+    RETURN_IF_ERROR(ReportRound(best, decided, total));
+    std::fill(fresh_.begin(), fresh_.end(), std::nullopt);
+    return {};
+  }
+
+  Status ReportRound(const EvaluatedCandidate* best, size_t decided, size_t total) {
     if (options_.progress != nullptr) {
       options_.progress->Report("search", static_cast<double>(decided), static_cast<double>(total),
                                 "candidates");
@@ -192,7 +211,9 @@ class ServingPlanner {
     return {};
   }
 
-  /// The candidate as `simulate` of its document reports it; each once.
+  /// The candidate as `simulate` of its document reports it; each once. What the last round has
+  /// simulated is not simulated again, so that a stopped search can still report its best; the
+  /// scenarios differ in the text of their settings only.
   Result<const Candidate*> Simulated(size_t i) {
     const auto known = simulated_.find(i);
     if (known != simulated_.end()) {
@@ -201,7 +222,13 @@ class ServingPlanner {
     const ServingPoint& point = space_.points[i];
     ASSIGN_OR_RETURN(const sim::Scenario scenario,
                      sim::ResolveScenario(space_.DocumentOf(point), catalog_));
-    ASSIGN_OR_RETURN(sim::Report report, sim::Simulate(scenario, {.stop = options_.stop}));
+    sim::Report report;
+    if (fresh_[i]) {
+      report = *fresh_[i];
+      report.settings = sim::FlattenSettings(scenario.resolved);
+    } else {
+      ASSIGN_OR_RETURN(report, sim::Simulate(scenario, {.stop = options_.stop}));
+    }
     Candidate candidate{.settings = space_.SettingsOf(point), .report = std::move(report)};
     return &simulated_.emplace(i, std::move(candidate)).first->second;
   }
@@ -217,8 +244,8 @@ class ServingPlanner {
     plan.is_feasible = !found_.best.empty();
     plan.is_partial = found_.is_partial();
     for (const EvaluatedCandidate& best : found_.best) {
-      // A stopped search has no time for reports that it has not made.
-      if (plan.is_partial && !simulated_.contains(best.point)) {
+      // A stopped search simulates nothing more; its best is of the last round or known.
+      if (plan.is_partial && !simulated_.contains(best.point) && !fresh_[best.point]) {
         continue;
       }
       ASSIGN_OR_RETURN(const Candidate* const candidate, Simulated(best.point));
@@ -226,9 +253,8 @@ class ServingPlanner {
             "simulate and the search disagree about {}", candidate->report.title);
       plan.candidates.push_back(*candidate);
     }
-    if (plan.is_feasible && plan.candidates.empty()) {
-      RETURN_IF_ERROR(options_.stop.Check());
-    }
+    CHECK(plan.candidates.empty() != plan.is_feasible, "{} candidates of a plan",
+          plan.candidates.size());
     plan.counts.illegal = space_.illegal;
     plan.counts.out_of_memory = out_of_memory_;
     plan.counts.bounded =
@@ -263,6 +289,10 @@ class ServingPlanner {
         lines.push_back(NearestMiss(found_.nearest_miss->point));
       }
     }
+    if (const auto rejecting = std::count(rejects_.begin(), rejects_.end(), 1); rejecting > 0) {
+      lines.push_back(fmt::format("requests are rejected (requests.rejected above 0): {} {}",
+                                  rejecting, rejecting == 1 ? "candidate" : "candidates"));
+    }
     for (const auto& [tp, reason] : memory_reasons_) {
       lines.push_back(reason);
     }
@@ -283,6 +313,9 @@ class ServingPlanner {
     std::string text = "nearest miss: " + Words(space_.points[i]);
     if (!candidate) {
       return text;
+    }
+    if (const double rejected = Rejected((*candidate)->report); rejected > 0) {
+      text += fmt::format("; requests.rejected is {:.4g} (asked 0)", rejected);
     }
     for (const sim::Target& target : targets_) {
       const sim::Metric* const metric = (*candidate)->report.Find(target.metric);
@@ -309,6 +342,8 @@ class ServingPlanner {
   int64_t out_of_memory_ = 0;
   std::map<int64_t, std::string> memory_reasons_;  // by tp
   std::map<std::string, int64_t> bounded_;         // by target
+  std::vector<std::optional<sim::Report>> fresh_;  // by point: of the round under way
+  std::vector<char> rejects_;                      // by point: 1 where requests were rejected
   SearchResult found_;
   std::optional<size_t> incumbent_;
   std::map<size_t, Candidate> simulated_;
@@ -334,7 +369,7 @@ Result<Plan> PlanServing(const Node& document, const hardware::Catalog& catalog,
   std::vector<sim::Target> targets = space.base.targets;
   targets.insert(targets.end(), options.targets.begin(), options.targets.end());
   std::vector<std::string> metrics = objectives;
-  metrics.insert(metrics.end(), {"kv_cache.blocks", "memory.peak"});
+  metrics.insert(metrics.end(), {"kv_cache.blocks", "memory.peak", "requests.rejected"});
   for (const sim::Target& target : targets) {
     RETURN_IF_ERROR(CheckName(target.metric, metrics, "a metric"));
   }

@@ -36,8 +36,10 @@ class TrainingPlanner {
   Result<Plan> Make() {
     ASSIGN_OR_RETURN(legal_, FindLegalPoints(space_, options_.stop));
     if (!legal_.points.empty()) {
+      ReportProgress("costs", 0, legal_.points.size());
       ASSIGN_OR_RETURN(const TrainingCosts costs,
                        TrainingCosts::Of(space_, legal_.points, options_.jobs, options_.stop));
+      ReportProgress("bounds", 0, legal_.points.size());
       const TrainingEvaluator fresh(space_, legal_.points, costs);
       Evaluators evaluators(fresh);
       RETURN_IF_ERROR(ScreenAll(evaluators));
@@ -48,6 +50,13 @@ class TrainingPlanner {
 
  private:
   using Evaluators = tbb::enumerable_thread_specific<TrainingEvaluator>;
+
+  void ReportProgress(std::string_view phase, size_t done, size_t total) const {
+    if (options_.progress != nullptr) {
+      options_.progress->Report(phase, static_cast<double>(done), static_cast<double>(total),
+                                "candidates");
+    }
+  }
 
   /// Memory and bounds of every legal point, and what is left to search.
   Status ScreenAll(Evaluators& evaluators) {
@@ -157,14 +166,11 @@ class TrainingPlanner {
   }
 
   Status AfterRound(const EvaluatedCandidate* best, size_t decided, size_t total) {
-    if (options_.progress != nullptr) {
-      options_.progress->Report("search", static_cast<double>(decided), static_cast<double>(total),
-                                "candidates");
-    }
+    ReportProgress("search", decided, total);
     if (best == nullptr || (incumbent_ && *incumbent_ == best->point)) {
       return {};
     }
-    ASSIGN_OR_RETURN(const Candidate* const candidate, Simulated(*best, options_.stop));
+    ASSIGN_OR_RETURN(const Candidate* const candidate, Simulated(*best));
     incumbent_ = best->point;
     if (options_.on_incumbent) {
       options_.on_incumbent(*candidate);
@@ -172,8 +178,9 @@ class TrainingPlanner {
     return {};
   }
 
-  /// The candidate as `simulate` reports it; each once.
-  Result<const Candidate*> Simulated(const EvaluatedCandidate& found, const Stop& stop) {
+  /// The candidate as `simulate` reports it; each once. Unstopped: a stop asks for what was found,
+  /// and one report takes milliseconds.
+  Result<const Candidate*> Simulated(const EvaluatedCandidate& found) {
     const auto known = simulated_.find(found.point);
     if (known != simulated_.end()) {
       return &known->second;
@@ -183,7 +190,7 @@ class TrainingPlanner {
         sim::ResolveScenario(DocumentOf(space_, settings), catalog_);
     CHECK(scenario.has_value(), "a legal candidate does not resolve: {}",
           scenario ? "" : scenario.error().message);
-    ASSIGN_OR_RETURN(sim::Report report, sim::Simulate(*scenario, {.stop = stop}));
+    ASSIGN_OR_RETURN(sim::Report report, sim::Simulate(*scenario, {}));
     const sim::Metric* const step = report.Find("step_time");
     const double seconds = engine::ToSeconds(found.rank.step).base();
     CHECK(report.fits && step != nullptr && step->value == seconds,
@@ -213,15 +220,12 @@ class TrainingPlanner {
     plan.is_feasible = !found_.best.empty();
     plan.is_partial = found_.is_partial();
     for (const EvaluatedCandidate& best : found_.best) {
-      // A stopped search has no time for reports that it has not made.
-      if (plan.is_partial && !simulated_.contains(best.point)) {
+      // A stopped search makes one more report at most: that of the best.
+      if (plan.is_partial && !plan.candidates.empty() && !simulated_.contains(best.point)) {
         continue;
       }
-      ASSIGN_OR_RETURN(const Candidate* const candidate, Simulated(best, options_.stop));
+      ASSIGN_OR_RETURN(const Candidate* const candidate, Simulated(best));
       plan.candidates.push_back(*candidate);
-    }
-    if (plan.is_feasible && plan.candidates.empty()) {
-      RETURN_IF_ERROR(options_.stop.Check());
     }
     plan.counts.illegal = legal_.illegal + too_long_;
     plan.counts.out_of_memory = out_of_memory_;

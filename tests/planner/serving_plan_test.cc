@@ -141,6 +141,38 @@ TEST(ServingPlanTest, MistakesAreNamed) {
   EXPECT_THAT(error(document, {}), HasSubstr("empty list"));
 }
 
+/// One prompt in two is longer than the KV cache of two GPUs.
+Node LongPrompts() {
+  Node document = Serving();
+  EXPECT_TRUE(SetPath(document, "workload.input_tokens", "{min: 100, max: 60000}", "test"));
+  EXPECT_TRUE(SetPath(document, "serving.parallelism.tp", "[2, 8]", "test"));
+  EXPECT_TRUE(SetPath(document, "serving.replicas", "1", "test"));
+  return document;
+}
+
+// What is not served does not wait: rejecting would win every latency.
+TEST(ServingPlanTest, ADeploymentThatRejectsRequestsMissesAnUnwrittenTarget) {
+  const auto plan = PlanServing(LongPrompts(), Shipped(), {});
+  ASSERT_TRUE(plan) << plan.error().message;
+  ExpectCountsAddUp(*plan);
+  ASSERT_TRUE(plan->is_feasible);
+  for (const Candidate& candidate : plan->candidates) {
+    EXPECT_EQ(candidate.report.Find("requests.rejected")->value, 0);
+    EXPECT_EQ(candidate.settings.at("serving.parallelism.tp"), "8");
+  }
+  EXPECT_THAT(plan->why_not, testing::Contains(HasSubstr("requests are rejected")));
+  EXPECT_TRUE(plan->targets.empty());
+}
+
+TEST(ServingPlanTest, WhereEveryDeploymentRejectsTheNearestMissSaysSo) {
+  Node document = LongPrompts();
+  ASSERT_TRUE(SetPath(document, "serving.parallelism.tp", "2", "test"));
+  const auto plan = PlanServing(document, Shipped(), {});
+  ASSERT_TRUE(plan) << plan.error().message;
+  EXPECT_FALSE(plan->is_feasible);
+  EXPECT_THAT(plan->why_not.front(), HasSubstr("requests.rejected is"));
+}
+
 TEST(ServingPlanTest, AStopBeforeAnythingIsTheStopsError) {
   std::stop_source source;
   source.request_stop();

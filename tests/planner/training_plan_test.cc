@@ -245,6 +245,47 @@ TEST(TrainingPlanTest, StoppedWithAnIncumbentIsPartialWithItsGap) {
   EXPECT_LT(plan.counts.considered, whole.counts.considered);
 }
 
+/// Asks for a stop at the first report of a phase.
+class StopAt final : public Progress {
+ public:
+  StopAt(std::string phase, std::stop_source& source) : phase_(std::move(phase)), source_(source) {}
+  void Report(std::string_view phase, double, double, std::string_view) override {
+    if (phase == phase_) {
+      source_.request_stop();
+    }
+  }
+
+ private:
+  std::string phase_;
+  std::stop_source& source_;
+};
+
+// The first round is done, its best not yet reported: a stop now still gives the plan.
+TEST(TrainingPlanTest, StoppedBehindTheFirstRoundIsPartialWithTheBestOfIt) {
+  for (const int keep : {1, 1000}) {
+    std::stop_source source;
+    StopAt progress("search", source);
+    const Plan plan =
+        MustPlan(Job(), {.stop = Stop(source.get_token()), .progress = &progress, .keep = keep});
+    EXPECT_TRUE(plan.is_feasible);
+    EXPECT_EQ(plan.counts.evaluated, 4);
+    ASSERT_EQ(plan.candidates.size(), 1U);
+    EXPECT_GE(plan.gap, 0);
+    EXPECT_DOUBLE_EQ(plan.floor * (1 + plan.gap), StepTime(plan.candidates.front()));
+  }
+}
+
+TEST(TrainingPlanTest, StoppedWhileBoundsAreCountedIsAnError) {
+  for (const std::string phase : {"costs", "bounds"}) {
+    std::stop_source source;
+    StopAt progress(phase, source);
+    const Result<Plan> plan =
+        TryPlan(Job(), {.stop = Stop(source.get_token()), .progress = &progress});
+    ASSERT_FALSE(plan.has_value()) << phase;
+    EXPECT_EQ(plan.error().code, ErrorCode::kCancelled);
+  }
+}
+
 TEST(TrainingPlanTest, StoppedBeforeAnIncumbentIsAnError) {
   std::stop_source source;
   source.request_stop();
