@@ -98,21 +98,9 @@ int64_t Picoseconds(double seconds) { return std::llround(seconds * 1e12); }
 
 }  // namespace
 
-std::string HeadlineMetric(sim::ReportKind kind) {
-  switch (kind) {
-    case sim::ReportKind::kTraining:
-      return "step_time";
-    case sim::ReportKind::kServing:
-      return "e2el.mean";
-    case sim::ReportKind::kForward:
-      return "pass_time";
-  }
-  return {};
-}
-
 std::vector<Difference> Explain(const sim::Report& base, const sim::Report& variant) {
-  const sim::Metric* const before = base.Find(HeadlineMetric(base.kind));
-  const sim::Metric* const after = variant.Find(HeadlineMetric(base.kind));
+  const sim::Metric* const before = base.Find(sim::HeadlineMetric(base.kind));
+  const sim::Metric* const after = variant.Find(sim::HeadlineMetric(base.kind));
   if (before == nullptr || after == nullptr) {
     return {};
   }
@@ -195,7 +183,7 @@ Result<WhatIf> CompareVariants(const Node& document, const std::vector<Variation
     return Fail(std::move(reports[0]).error());
   }
   WhatIf answer{.base = *std::move(reports[0]), .metric = {}, .variants = {}};
-  answer.metric = HeadlineMetric(answer.base.kind);
+  answer.metric = sim::HeadlineMetric(answer.base.kind);
   for (size_t i = 0; i < choices.size(); ++i) {
     Variant variant;
     for (const auto& [key, value] : choices[i]) {

@@ -48,9 +48,6 @@ struct WhatIfOptions {
 
 inline constexpr size_t kMaxVariants = 10'000;
 
-/// The metric that a difference is about: step_time, pass_time or e2el.mean.
-std::string HeadlineMetric(sim::ReportKind kind);
-
 /// What explains the difference of the headline metric, by the shares of Report.time. A part of the
 /// metric that the shares leave open is a cause of its own, "unattributed".
 std::vector<Difference> Explain(const sim::Report& base, const sim::Report& variant);

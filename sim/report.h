@@ -41,6 +41,19 @@ struct Assumption {
 /// What was simulated: decides which metrics lead.
 enum class ReportKind { kTraining, kServing, kForward };
 
+/// The metric that leads, and that the breakdown of time adds up to.
+constexpr std::string_view HeadlineMetric(ReportKind kind) {
+  switch (kind) {
+    case ReportKind::kTraining:
+      return "step_time";
+    case ReportKind::kServing:
+      return "e2el.mean";
+    case ReportKind::kForward:
+      return "pass_time";
+  }
+  return {};
+}
+
 struct Report {
   ReportKind kind = ReportKind::kTraining;
   std::string

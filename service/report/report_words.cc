@@ -80,18 +80,6 @@ std::string_view MemoryHeading(sim::ReportKind kind) {
   return kind == sim::ReportKind::kTraining ? "memory of the fullest GPU" : "memory of a GPU";
 }
 
-std::string_view HeadlineMetric(sim::ReportKind kind) {
-  switch (kind) {
-    case sim::ReportKind::kTraining:
-      return "step_time";
-    case sim::ReportKind::kServing:
-      return "e2el.mean";
-    case sim::ReportKind::kForward:
-      return "pass_time";
-  }
-  return {};
-}
-
 std::string_view HeadlineName(sim::ReportKind kind) {
   switch (kind) {
     case sim::ReportKind::kTraining:
@@ -180,7 +168,7 @@ std::string ExactCell(const sim::Report& report, const std::string& name) {
 }
 
 std::string Trust(const sim::Report& report) {
-  const sim::Metric* const headline = report.Find(HeadlineMetric(report.kind));
+  const sim::Metric* const headline = report.Find(sim::HeadlineMetric(report.kind));
   if (headline == nullptr) {
     return {};
   }

@@ -15,8 +15,7 @@ namespace ridgeline::report {
 std::string_view TimeHeading(sim::ReportKind kind);
 /// "memory of the fullest GPU".
 std::string_view MemoryHeading(sim::ReportKind kind);
-/// The metric that the breakdown of time adds up to, and its name in a sentence ("step time").
-std::string_view HeadlineMetric(sim::ReportKind kind);
+/// The headline metric's name in a sentence ("step time").
 std::string_view HeadlineName(sim::ReportKind kind);
 
 /// "17.81 s/step   471 k tokens/s   42.1 % MFU   71.3 of 80 GB".

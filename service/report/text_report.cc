@@ -87,7 +87,7 @@ std::string RenderText(const SimulationResult& result, bool is_wide) {
   const sim::Report& report = result.report;
   std::string text = fmt::format("{}\n{}\n", report.title, Headline(report));
   if (!report.fits) {
-    text += report.Find(HeadlineMetric(report.kind)) != nullptr
+    text += report.Find(sim::HeadlineMetric(report.kind)) != nullptr
                 ? "does not fit in memory: the times below are those it would have\n"
                 : "does not fit in memory\n";
   }

@@ -40,15 +40,6 @@ struct DecodeTime {
   int64_t valid_to = 0;
 };
 
-/// What a step's time is made of, for the report.
-struct StepShares {
-  engine::Picoseconds matrices = 0;  // projections, feed-forward, experts, head
-  engine::Picoseconds attention = 0;
-  engine::Picoseconds communication = 0;
-  engine::Picoseconds other = 0;  // norms, element-wise, sampling
-  engine::Picoseconds host = 0;   // what the host adds beyond the GPU's time
-};
-
 class StepCost {
  public:
   virtual ~StepCost() = default;
