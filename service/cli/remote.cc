@@ -70,11 +70,14 @@ class RemoteCall {
     grpc::ChannelArguments arguments;
     // What the server may send is its own matter; what we send, it limits.
     arguments.SetMaxReceiveMessageSize(-1);
+    arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+    arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
     channel_ = grpc::CreateCustomChannel(session.line.server, grpc::InsecureChannelCredentials(),
                                          arguments);
     if (session.line.timeout) {
       SetTimeout(Nanoseconds(*session.line.timeout));
     }
+    Connect();
   }
   ~RemoteCall() {
     queue_.Shutdown();
@@ -94,6 +97,18 @@ class RemoteCall {
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
   grpc::ClientContext* context() { return &context_; }
   grpc::CompletionQueue* queue() { return &queue_; }
+
+  /// Tries for a second, so that a server that is just starting is met. (gRPC 1.51 also takes its
+  /// first attempt for failed when an allocation clobbers errno behind connect(), as happens where
+  /// /sys is not mounted.) The call then says what is wrong.
+  void Connect() const {
+    const auto end =
+        std::min(std::chrono::system_clock::now() + std::chrono::seconds(1), context_.deadline());
+    while (!session_.stop.IsRequested() && std::chrono::system_clock::now() < end &&
+           !channel_->WaitForConnected(std::chrono::system_clock::now() +
+                                       std::chrono::milliseconds(50))) {
+    }
+  }
 
   /// Reads to the end of the stream. Progress is shown; everything else goes to `on_event`.
   template <class Event, class OnEvent>
