@@ -1,5 +1,5 @@
-/// SHA-256 (FIPS 180-4), to name the inputs of a result and the points of a calibration. Small enough
-/// not to need a library.
+/// SHA-256 (FIPS 180-4), to name the inputs of a result and the points of a calibration. Small
+/// enough not to need a library.
 #pragma once
 
 #include <string>

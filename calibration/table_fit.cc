@@ -1,0 +1,282 @@
+#include "calibration/table_fit.h"
+
+#include <algorithm>
+#include <cmath>
+#include <span>
+
+#include "base/percentile.h"
+#include "base/random.h"
+
+namespace ridgeline::calibration {
+namespace {
+
+constexpr size_t kPhysicsSample = 2000;
+constexpr size_t kSearchSample = 1000;
+constexpr size_t kEdgeSample = 60;
+// Two tails of 5.5 %: ranges are for 90 %, and those of rows that were left out are a little wide
+// for shapes whose neighbourhood is whole.
+constexpr double kTail = 0.055;
+constexpr size_t kFewestInBand = 60;
+
+/// Every k-th row of a fixed shuffle, at most `count` of them.
+std::vector<int32_t> Sample(size_t rows, size_t count) {
+  std::vector<int32_t> order(rows);
+  for (size_t i = 0; i < rows; ++i) {
+    order[i] = static_cast<int32_t>(i);
+  }
+  RandomStream random(1, "calibration sample");
+  for (size_t i = 0; i + 1 < rows && i < count; ++i) {
+    const auto j = static_cast<size_t>(
+        random.UniformInteger(static_cast<int64_t>(i), static_cast<int64_t>(rows) - 1));
+    std::swap(order[i], order[j]);
+  }
+  order.resize(std::min(rows, count));
+  std::sort(order.begin(), order.end());
+  return order;
+}
+
+class TableFitter {
+ public:
+  TableFitter(std::vector<Features> features, std::span<const float> log_times)
+      : features_(std::move(features)),
+        log_times_(log_times),
+        sample_(Sample(features_.size(), kSearchSample)) {}
+
+  Physics FitPhysics() const {
+    const std::vector<int32_t> sample = Sample(features_.size(), kPhysicsSample);
+    std::vector<double> times;
+    for (const float log_time : log_times_) {
+      times.push_back(std::exp(log_time));
+    }
+    Physics best{.floor = std::max(ExactQuantile(times, 0.01), 1e-8)};
+    double least = PhysicsError(best, sample);
+    // Pattern search: each of the four numbers up and down by a factor that shrinks.
+    for (double factor = 1.6; factor > 1.01;) {
+      bool is_better = false;
+      for (int which = 0; which < 4; ++which) {
+        for (const double step : {factor, 1 / factor}) {
+          const Physics trial = Stepped(best, which, step);
+          const double error = PhysicsError(trial, sample);
+          if (error < least) {
+            least = error;
+            best = trial;
+            is_better = true;
+          }
+        }
+      }
+      factor = is_better ? factor : std::sqrt(factor);
+    }
+    return best;
+  }
+
+  LocalSettings Search(LocalSettings settings) const {
+    double least = Objective(settings);
+    const auto accept = [&](const LocalSettings& trial) {
+      const double objective = Objective(trial);
+      if (objective < least * 0.995) {
+        least = objective;
+        settings = trial;
+        return true;
+      }
+      return false;
+    };
+    const auto try_neighbours = [&] {
+      for (const int neighbours : {8, 12, 24, 32}) {
+        LocalSettings trial = settings;
+        trial.neighbours = neighbours;
+        accept(trial);
+      }
+    };
+    try_neighbours();
+    for (int round = 0; round < 2; ++round) {
+      for (int d = 0; d < features_.front().num_coordinates; ++d) {
+        for (const float factor : {2.0F, 0.5F}) {
+          LocalSettings trial = settings;
+          trial.scale[d] *= factor;
+          if (accept(trial)) {
+            break;
+          }
+        }
+      }
+    }
+    try_neighbours();
+    return settings;
+  }
+
+  struct LeftOut {
+    double error = 0;  // measured over predicted, log
+    double typical = 0;
+    double distance = 0;
+    double log_predicted = 0;
+  };
+  std::vector<LeftOut> LeaveOut(const LocalSettings& settings,
+                                std::span<const float> errors) const {
+    const LocalModel model(features_, log_times_, errors, settings);
+    std::vector<LeftOut> out(features_.size());
+    for (size_t i = 0; i < out.size(); ++i) {
+      const Estimate estimate = model.At(features_[i], static_cast<int32_t>(i));
+      out[i] = {.error = log_times_[i] - estimate.log_time,
+                .typical = estimate.typical_error,
+                .distance = estimate.distance,
+                .log_predicted = estimate.log_time};
+    }
+    return out;
+  }
+
+  /// What the prediction loses for each octave that it leaves the measured box by: the upper and
+  /// lower octave of every coordinate is predicted from the rest.
+  double ErrorPerOctave(const LocalSettings& settings) const {
+    std::vector<double> rates;
+    for (int d = 0; d < features_.front().num_coordinates; ++d) {
+      const auto [low, high] = std::minmax_element(
+          features_.begin(), features_.end(),
+          [d](const Features& a, const Features& b) { return a.terms[d] < b.terms[d]; });
+      const float least = low->terms[d];
+      const float most = high->terms[d];
+      if (most - least < 3) {
+        continue;
+      }
+      for (const bool is_upper : {true, false}) {
+        AddEdge(settings, d, is_upper ? most - 1.05F : least + 1.05F, is_upper, rates);
+      }
+    }
+    return rates.empty() ? 0.3 : ExactQuantile(rates, 0.9);
+  }
+
+  size_t size() const { return features_.size(); }
+
+ private:
+  static Physics Stepped(Physics physics, int which, double step) {
+    switch (which) {
+      case 0:
+        physics.floor *= step;
+        break;
+      case 1:
+        physics.compute_share = std::clamp(physics.compute_share * step, 0.01, 1.0);
+        break;
+      case 2:
+        physics.memory_share = std::clamp(physics.memory_share * step, 0.01, 1.0);
+        break;
+      default:
+        physics.knee = std::clamp(physics.knee * step, 1.0, 16.0);
+        break;
+    }
+    return physics;
+  }
+
+  double PhysicsError(const Physics& physics, std::span<const int32_t> sample) const {
+    double sum = 0;
+    for (const int32_t row : sample) {
+      const auto i = static_cast<size_t>(row);
+      sum += std::abs(log_times_[i] - LogPhysics(physics, features_[i]));
+    }
+    return sum / static_cast<double>(sample.size());
+  }
+
+  double Objective(const LocalSettings& settings) const {
+    const LocalModel model(features_, log_times_, {}, settings);
+    std::vector<double> errors;
+    for (const int32_t row : sample_) {
+      const auto i = static_cast<size_t>(row);
+      errors.push_back(std::abs(model.At(features_[i], row).log_time - log_times_[i]));
+    }
+    return ExactQuantile(errors, 0.5) + ExactQuantile(errors, 0.9) / 4;
+  }
+
+  void AddEdge(const LocalSettings& settings, int d, float cut, bool is_upper,
+               std::vector<double>& rates) const {
+    std::vector<Features> inside;
+    std::vector<float> inside_times;
+    std::vector<size_t> outside;
+    for (size_t i = 0; i < features_.size(); ++i) {
+      const float value = features_[i].terms[d];
+      if (is_upper ? value > cut : value < cut) {
+        outside.push_back(i);
+      } else {
+        inside.push_back(features_[i]);
+        inside_times.push_back(log_times_[i]);
+      }
+    }
+    if (inside.size() < 32 || outside.empty()) {
+      return;
+    }
+    const LocalModel model(inside, inside_times, {}, settings);
+    for (const int32_t pick : Sample(outside.size(), kEdgeSample)) {
+      const size_t i = outside[static_cast<size_t>(pick)];
+      const Estimate estimate = model.At(features_[i]);
+      rates.push_back(std::abs(estimate.log_time - log_times_[i]) /
+                      std::max(estimate.octaves_outside, 0.5));
+    }
+  }
+
+  std::vector<Features> features_;
+  std::span<const float> log_times_;
+  std::vector<int32_t> sample_;
+};
+
+double Typical(const TableFitter::LeftOut& row) { return std::max(row.typical, 0.002); }
+
+/// Signed errors in units of the typical error where they fall, by band; a thin band takes all.
+void FitRanges(std::span<const TableFitter::LeftOut> rows, FittedTable& table) {
+  std::array<std::vector<double>, kNumBands> scores;
+  std::vector<double> all;
+  for (const TableFitter::LeftOut& row : rows) {
+    const double score = row.error / Typical(row);
+    scores[BandOf(Seconds::FromBase(std::exp(row.log_predicted)))].push_back(score);
+    all.push_back(score);
+  }
+  for (size_t band = 0; band < kNumBands; ++band) {
+    std::vector<double>& of_band = scores[band].size() < kFewestInBand ? all : scores[band];
+    table.error_scales[band] = {.below = std::max(0.5, -ExactQuantile(of_band, kTail)),
+                                .above = std::max(0.5, ExactQuantile(of_band, 1 - kTail))};
+  }
+}
+
+LeaveOneOut Summary(std::span<const TableFitter::LeftOut> rows, const FittedTable& table) {
+  std::vector<double> errors;
+  std::vector<double> widths;
+  double inside = 0;
+  for (const TableFitter::LeftOut& row : rows) {
+    const ErrorScale& scale =
+        table.error_scales[BandOf(Seconds::FromBase(std::exp(row.log_predicted)))];
+    errors.push_back(std::abs(std::expm1(-row.error)));
+    widths.push_back(
+        (std::exp(scale.above * Typical(row)) - std::exp(-scale.below * Typical(row))) / 2);
+    inside +=
+        row.error >= -scale.below * Typical(row) && row.error <= scale.above * Typical(row) ? 1 : 0;
+  }
+  return {.median = ExactQuantile(errors, 0.5),
+          .p90 = ExactQuantile(errors, 0.9),
+          .coverage = inside / static_cast<double>(rows.size()),
+          .half_width = ExactQuantile(widths, 0.5)};
+}
+
+}  // namespace
+
+FittedTable FitTable(const TimedOperation& pattern, TableRows rows, const MachineRates& rates) {
+  std::vector<Features> features;
+  for (const Shape& shape : rows.shapes) {
+    features.push_back(FeaturesOf(WithShape(pattern, shape), rates));
+  }
+  const TableFitter fitter(std::move(features), rows.log_times);
+  FittedTable table;
+  table.pattern = pattern;
+  table.settings.physics = fitter.FitPhysics();
+  table.settings = fitter.Search(table.settings);
+  std::vector<double> distances;
+  for (const TableFitter::LeftOut& row : fitter.LeaveOut(table.settings, {})) {
+    table.errors.push_back(static_cast<float>(std::abs(row.error)));
+    distances.push_back(row.distance);
+  }
+  // Farther from its nearest row than all but one row in 200 are, by a quarter: a hole.
+  table.farthest = 1.25 * ExactQuantile(distances, 0.995);
+  const std::vector<TableFitter::LeftOut> left_out = fitter.LeaveOut(table.settings, table.errors);
+  FitRanges(left_out, table);
+  table.leave_one_out = Summary(left_out, table);
+  table.error_per_octave = fitter.ErrorPerOctave(table.settings);
+  table.shapes = std::move(rows.shapes);
+  table.log_times = std::move(rows.log_times);
+  return table;
+}
+
+}  // namespace ridgeline::calibration
