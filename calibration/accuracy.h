@@ -27,7 +27,7 @@ struct AccuracyRow {
   double coverage = 0;           // share of measurements inside the stated range
   double median_half_width = 0;  // of (high - low) / 2 over the prediction
   int64_t extrapolated = 0;      // points whose evidence is extrapolated or analytic
-  std::string worst_case;        // the operation that `worst` is of
+  std::string worst_case = {};   // the operation that `worst` is of
 };
 
 using Predictor = std::function<Result<Cost>(const TimedOperation&, const Condition&)>;

@@ -12,8 +12,6 @@ namespace {
 constexpr std::array<double, kNumBands - 1> kBandEdges = {1e-5, 1e-4, 1e-3};
 constexpr std::array<std::string_view, kNumBands> kBandNames = {"below 10 us", "10 to 100 us",
                                                                 "100 us to 1 ms", "above 1 ms"};
-// A typical error of nothing (a few rows that a line passes through) is no certainty.
-constexpr double kLeastTypicalError = 0.002;
 // Residuals of one GPU under the physics of another: e^0.2, the spread between the efficiencies
 // that the imported tables show for one kernel family on two generations.
 constexpr double kTransferError = 0.2;
@@ -108,7 +106,7 @@ Cost CostTable::CostOf(const TimedOperation& operation) const {
   }
   const Seconds mean = Seconds::FromBase(std::exp(log_time));
   const ErrorScale& scale = table_->error_scales[BandOf(mean)];
-  const double typical = std::max(estimate.typical_error, kLeastTypicalError);
+  const double typical = TypicalError(table_->error_law, estimate);
   double beyond = 0;
   if (evidence == Evidence::kExtrapolated) {
     const double hole = std::max(0.0, estimate.distance - table_->farthest);

@@ -27,11 +27,11 @@ struct ErrorScale {
   double above = 2;
 };
 
-/// Leave-one-out errors |predicted / measured - 1| of a table.
+/// What fitting found out about a table.
 struct LeaveOneOut {
-  double median = 0;
+  double median = 0;  // of |log(predicted / measured)|, as a ratio less 1, each row left out
   double p90 = 0;
-  double coverage = 0;    // share of rows inside the range that the others give them
+  double coverage = 0;    // share of rows inside the range that rows of other folds give them
   double half_width = 0;  // median of (high - low) / 2 over the prediction
 };
 
@@ -45,6 +45,7 @@ struct FittedTable {
   std::vector<float> log_times;  // of seconds
   std::vector<float> errors;     // leave-one-out, absolute, log
   LocalSettings settings;
+  ErrorLaw error_law;
   std::array<ErrorScale, kNumBands> error_scales;
   double farthest = 0;  // scaled octaves to the nearest row beyond which a shape lies in a hole
   double error_per_octave = 0;  // of what lies outside, added to the range for each octave

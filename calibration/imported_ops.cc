@@ -91,13 +91,13 @@ std::optional<TimedOperation> ReadPrefill(const Row& row, bool is_causal) {
   const std::optional<DType> dtype = TypeOf(row.Text("attn_dtype", "bfloat16"));
   const std::optional<DType> cache =
       is_causal ? TypeOf(row.Text("kv_cache_dtype", "bfloat16")) : dtype;
-  if (!dtype || dtype != cache) {
-    return std::nullopt;
-  }
   const int64_t heads = row.Int("num_heads");
-  // A window that holds the whole prompt masks nothing.
   const int64_t window = row.Int("window_size");
   const int64_t tokens = row.Int("isl");
+  // A window that holds the whole prompt masks nothing: the row without one says the same.
+  if (!dtype || dtype != cache || window >= tokens) {
+    return std::nullopt;
+  }
   return Attention{.phase = AttentionPhase::kPrefill,
                    .dtype = *dtype,
                    .causal = is_causal,
@@ -107,18 +107,18 @@ std::optional<TimedOperation> ReadPrefill(const Row& row, bool is_causal) {
                    .heads = heads,
                    .kv_heads = row.Int("num_key_value_heads", heads),
                    .head_dim = row.Int("head_dim", 128),
-                   .window = window < tokens ? window : 0};
+                   .window = window};
 }
 
 /// One new token a sequence after `step` others. The operation's type is that of the cache, which
 /// is nearly all that decode reads; queries are 16 bit in either case.
 std::optional<TimedOperation> ReadDecode(const Row& row) {
   const std::optional<DType> cache = TypeOf(row.Text("kv_cache_dtype", "bfloat16"));
-  if (!cache) {
-    return std::nullopt;
-  }
   const int64_t tokens = row.Int("step") + 1;
   const int64_t window = row.Int("window_size");
+  if (!cache || window >= tokens) {
+    return std::nullopt;
+  }
   return Attention{.phase = AttentionPhase::kDecode,
                    .dtype = *cache,
                    .batch = row.Int("batch_size"),
@@ -127,7 +127,7 @@ std::optional<TimedOperation> ReadDecode(const Row& row) {
                    .heads = row.Int("num_heads"),
                    .kv_heads = row.Int("num_key_value_heads"),
                    .head_dim = row.Int("head_dim", 128),
-                   .window = window < tokens ? window : 0};
+                   .window = window};
 }
 
 std::optional<TimedOperation> ReadMixture(const Row& row) {

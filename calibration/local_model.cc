@@ -18,6 +18,8 @@ constexpr double kRidge = 1e-3;
 constexpr double kOvershoot = 0.5;
 
 constexpr size_t kMostUnknowns = kMostTerms + 1;
+constexpr size_t kSlots = 16;  // terms, then the constant, then nothing
+static_assert(kSlots > kMostTerms);
 
 /// Solves the positive definite system in place (Cholesky); only the lower triangle is read.
 void Solve(std::array<std::array<double, kMostUnknowns>, kMostUnknowns>& a,
@@ -59,6 +61,18 @@ double LogPhysics(const Physics& physics, const Features& features) {
                                                     1 / physics.knee));
 }
 
+std::array<double, 3> ErrorSigns(const Estimate& estimate) {
+  return {std::log(std::max(estimate.neighbour_error, 1e-3)),
+          std::log(std::max(estimate.spread, 1e-4)), std::log(std::max(estimate.reach, 1e-2))};
+}
+
+double TypicalError(const ErrorLaw& law, const Estimate& estimate) {
+  const std::array<double, 3> signs = ErrorSigns(estimate);
+  return std::clamp(std::exp(law.constant + law.of_errors * signs[0] + law.of_spread * signs[1] +
+                             law.of_reach * signs[2]),
+                    1e-3, 2.0);
+}
+
 LocalModel::LocalModel(std::span<const Features> rows, std::span<const float> log_times,
                        std::span<const float> errors, const LocalSettings& settings)
     : settings_(settings), rows_(rows.size()) {
@@ -93,36 +107,57 @@ NeighbourIndex::Place LocalModel::PlaceOf(const Features& features) const {
 }
 
 double LocalModel::Residual(const Features& features, std::span<const Neighbour> found,
-                            std::span<const double> weights) const {
+                            std::span<const double> weights, double& spread) const {
+  // Unknowns: the level, then a slope a term. Sums run over constant counts, zeros included, so
+  // that they compile to vector operations: this is the inner loop of `ridgeline cost`.
   const auto unknowns = static_cast<size_t>(num_terms_) + 1;
   std::array<std::array<double, kMostUnknowns>, kMostUnknowns> a{};
   std::array<double, kMostUnknowns> b{};
-  std::array<double, kMostUnknowns> x{};
+  std::array<std::array<float, kSlots>, kSlots> products{};
+  std::array<float, kSlots> sides{};
+  std::array<float, kSlots> x{};
   double sum = 0;
   double least = 1e9;
   double most = -1e9;
-  x[0] = 1;
+  x[kMostTerms] = 1;
   for (size_t i = 0; i < found.size(); ++i) {
     const Row& row = rows_[static_cast<size_t>(found[i].row)];
-    for (size_t t = 1; t < unknowns; ++t) {
-      x[t] = row.terms[t - 1] - features.terms[t - 1];
+    for (size_t t = 0; t < kMostTerms; ++t) {
+      x[t] = row.terms[t] - features.terms[t];
     }
-    const double weight = weights[i];
+    const auto weight = static_cast<float>(weights[i]);
     sum += weight;
-    for (size_t r = 0; r < unknowns; ++r) {
-      const double wx = weight * x[r];
-      for (size_t c = 0; c <= r; ++c) {
-        a[r][c] += wx * x[c];
+    for (size_t r = 0; r < kSlots; ++r) {
+      const float wx = weight * x[r];
+      for (size_t c = 0; c < kSlots; ++c) {
+        products[r][c] += wx * x[c];
       }
-      b[r] += wx * row.residual;
+      sides[r] += wx * row.residual;
     }
     least = std::min<double>(least, row.residual);
     most = std::max<double>(most, row.residual);
+  }
+  const auto slot = [](size_t unknown) { return unknown == 0 ? kMostTerms : unknown - 1; };
+  for (size_t r = 0; r < unknowns; ++r) {
+    for (size_t c = 0; c <= r; ++c) {
+      a[r][c] = products[slot(r)][slot(c)];
+    }
+    b[r] = sides[slot(r)];
   }
   for (size_t t = 1; t < unknowns; ++t) {
     a[t][t] += kRidge * sum;
   }
   Solve(a, b, unknowns);
+  double squares = 0;
+  for (size_t i = 0; i < found.size(); ++i) {
+    const Row& row = rows_[static_cast<size_t>(found[i].row)];
+    double fitted = b[0];
+    for (size_t t = 1; t < unknowns; ++t) {
+      fitted += b[t] * (row.terms[t - 1] - features.terms[t - 1]);
+    }
+    squares += weights[i] * (row.residual - fitted) * (row.residual - fitted);
+  }
+  spread = std::sqrt(squares / sum);
   const double reach = kOvershoot * (most - least);
   return std::clamp(b[0], least - reach, most + reach);
 }
@@ -154,14 +189,15 @@ Estimate LocalModel::At(const Features& features, int32_t except) const {
   }
   estimate.nearest = found.front().row;
   estimate.distance = std::sqrt(found.front().distance2);
-  estimate.typical_error = errors / sum;
+  estimate.reach = std::sqrt(found.back().distance2);
+  estimate.neighbour_error = errors / sum;
   for (int d = 0; d < num_coordinates_; ++d) {
     const double value = features.terms[d];
     estimate.octaves_outside = std::max(
         {estimate.octaves_outside, least_[d] - kBoxSlack - value, value - most_[d] - kBoxSlack});
   }
-  estimate.log_time +=
-      estimate.octaves_outside > 0 ? average / sum : Residual(features, found, weights);
+  const double local = Residual(features, found, weights, estimate.spread);
+  estimate.log_time += estimate.octaves_outside > 0 ? average / sum : local;
   return estimate;
 }
 

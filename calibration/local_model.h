@@ -31,6 +31,18 @@ struct Physics {
 /// log of P, seconds.
 double LogPhysics(const Physics& physics, const Features& features);
 
+/// The typical error of a prediction, from what is seen around it:
+///     log e = constant + of_errors log(neighbour error) + of_spread log(spread)
+///             + of_reach log(reach)
+/// fitted over the rows' own leave-one-out errors, because some neighbourhoods are smooth and some
+/// are where a library changes kernels.
+struct ErrorLaw {
+  double constant = 0;
+  double of_errors = 1;
+  double of_spread = 0;
+  double of_reach = 0;
+};
+
 struct LocalSettings {
   Physics physics;
   int neighbours = 16;
@@ -39,11 +51,18 @@ struct LocalSettings {
 
 struct Estimate {
   double log_time = 0;
-  double typical_error = 0;    // the neighbours' own, weighted: how well the residual is known here
+  double neighbour_error = 0;  // the neighbours' own when each is left out, weighted
+  double spread = 0;           // of the neighbours' residuals about the local fit
   double distance = 0;         // to the nearest row, in scaled octaves
+  double reach = 0;            // to the farthest one used
   double octaves_outside = 0;  // of the box of measured coordinates, unscaled; 0: inside
   int32_t nearest = -1;
 };
+
+/// What the law reads: logarithms of neighbour error, spread and reach, each kept off zero.
+std::array<double, 3> ErrorSigns(const Estimate& estimate);
+/// At least 0.1 %: a plane that passes through every neighbour is no certainty.
+double TypicalError(const ErrorLaw& law, const Estimate& estimate);
 
 class LocalModel {
  public:
@@ -61,7 +80,7 @@ class LocalModel {
   };
   NeighbourIndex::Place PlaceOf(const Features& features) const;
   double Residual(const Features& features, std::span<const Neighbour> found,
-                  std::span<const double> weights) const;
+                  std::span<const double> weights, double& spread) const;
 
   LocalSettings settings_;
   int num_coordinates_ = 0;

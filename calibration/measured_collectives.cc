@@ -41,7 +41,7 @@ std::optional<Cost> MeasuredCollectives::Measured(const Collective& collective,
 
 Cost MeasuredCollectives::CostOf(const Collective& collective) const {
   if (collective.group.ranks <= 1) {
-    return {.evidence = Evidence::kMeasured};
+    return {.mean = {}, .low = {}, .high = {}, .evidence = Evidence::kMeasured};
   }
   if (std::optional<Cost> cost = Measured(collective, Condition{})) {
     return *cost;

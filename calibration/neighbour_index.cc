@@ -73,7 +73,7 @@ void NeighbourIndex::Visit(Search& search, int32_t begin, int32_t end, int32_t n
     for (int32_t i = begin; i < end; ++i) {
       const Place& place = places_[static_cast<size_t>(i)];
       float distance2 = 0;
-      for (int d = 0; d < dimensions_; ++d) {
+      for (size_t d = 0; d < kMostCoordinates; ++d) {  // a constant count: one vector operation
         const float step = place[d] - search.place[d];
         distance2 += step * step;
       }

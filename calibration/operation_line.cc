@@ -244,7 +244,9 @@ std::optional<CollectiveKind> FindCollective(std::string_view name) {
 }
 
 Collective ReadCollective(CollectiveKind kind, FieldReader& fields) {
-  Collective collective{.kind = kind, .dtype = fields.Type("dtype", DType::kBf16)};
+  Collective collective;
+  collective.kind = kind;
+  collective.dtype = fields.Type("dtype", DType::kBf16);
   collective.bytes = Bytes::FromBase(static_cast<double>(fields.Count("bytes")));
   collective.group.ranks =
       kind == CollectiveKind::kSend ? fields.Count("ranks", 2) : fields.Count("ranks");

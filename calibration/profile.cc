@@ -118,6 +118,9 @@ Json HeaderOf(const FittedTable& table) {
           {"knee", settings.physics.knee},
           {"neighbours", settings.neighbours},
           {"scale", settings.scale},
+          {"error_law",
+           {table.error_law.constant, table.error_law.of_errors, table.error_law.of_spread,
+            table.error_law.of_reach}},
           {"error_scales", scales},
           {"farthest", table.farthest},
           {"error_per_octave", table.error_per_octave},
@@ -150,6 +153,9 @@ FittedTable TableOf(const Json& json) {
   table.settings.neighbours =
       std::clamp(json.at("neighbours").get<int>(), 1, static_cast<int>(kMostNeighbours));
   table.settings.scale = json.at("scale");
+  const Json& law = json.at("error_law");
+  table.error_law = {
+      .constant = law.at(0), .of_errors = law.at(1), .of_spread = law.at(2), .of_reach = law.at(3)};
   for (size_t band = 0; band < kNumBands; ++band) {
     table.error_scales[band] = {.below = json.at("error_scales").at(band).at(0),
                                 .above = json.at("error_scales").at(band).at(1)};

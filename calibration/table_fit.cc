@@ -12,10 +12,13 @@ namespace {
 
 constexpr size_t kPhysicsSample = 2000;
 constexpr size_t kSearchSample = 1000;
+// Fewer rows than these would be fitted to, not learned from.
+constexpr size_t kFewestToSearch = 200;
 constexpr size_t kEdgeSample = 60;
-// Two tails of 5.5 %: ranges are for 90 %, and those of rows that were left out are a little wide
-// for shapes whose neighbourhood is whole.
-constexpr double kTail = 0.055;
+// Two tails: 87 % of rows lie inside when a fifth is left out; of fresh shapes a little more,
+// because their neighbourhoods are whole. Wider would cover more than it must and say less.
+constexpr double kTail = 0.065;
+constexpr size_t kFolds = 5;
 constexpr size_t kFewestInBand = 60;
 
 /// Every k-th row of a fixed shuffle, at most `count` of them.
@@ -105,20 +108,54 @@ class TableFitter {
 
   struct LeftOut {
     double error = 0;  // measured over predicted, log
-    double typical = 0;
-    double distance = 0;
-    double log_predicted = 0;
+    Estimate estimate;
+    double typical = 0;  // set once the law is known
   };
-  std::vector<LeftOut> LeaveOut(const LocalSettings& settings,
-                                std::span<const float> errors) const {
-    const LocalModel model(features_, log_times_, errors, settings);
+  std::vector<LeftOut> LeaveOut(const LocalSettings& settings) const {
+    const LocalModel model(features_, log_times_, {}, settings);
     std::vector<LeftOut> out(features_.size());
     for (size_t i = 0; i < out.size(); ++i) {
       const Estimate estimate = model.At(features_[i], static_cast<int32_t>(i));
-      out[i] = {.error = log_times_[i] - estimate.log_time,
-                .typical = estimate.typical_error,
-                .distance = estimate.distance,
-                .log_predicted = estimate.log_time};
+      out[i] = {.error = log_times_[i] - estimate.log_time, .estimate = estimate};
+    }
+    return out;
+  }
+
+  /// Each row predicted, with what is seen around it, from rows of other folds only. Leave-one-out
+  /// would not do for ranges: an odd row spoils its neighbours' own errors, and so announces
+  /// itself.
+  std::vector<LeftOut> CrossValidate(const LocalSettings& settings) const {
+    RandomStream random(1, "calibration folds");
+    std::vector<size_t> fold_of(features_.size());
+    for (size_t& fold : fold_of) {
+      fold = static_cast<size_t>(random.UniformInteger(0, kFolds - 1));
+    }
+    std::vector<LeftOut> out(features_.size());
+    for (size_t fold = 0; fold < kFolds; ++fold) {
+      std::vector<Features> others;
+      std::vector<float> times;
+      for (size_t i = 0; i < fold_of.size(); ++i) {
+        if (fold_of[i] != fold) {
+          others.push_back(features_[i]);
+          times.push_back(log_times_[i]);
+        }
+      }
+      if (others.empty()) {
+        continue;
+      }
+      std::vector<float> errors(others.size());
+      const LocalModel blind(others, times, {}, settings);
+      for (size_t i = 0; i < others.size(); ++i) {
+        errors[i] = std::abs(
+            static_cast<float>(blind.At(others[i], static_cast<int32_t>(i)).log_time - times[i]));
+      }
+      const LocalModel model(others, times, errors, settings);
+      for (size_t i = 0; i < fold_of.size(); ++i) {
+        if (fold_of[i] == fold) {
+          out[i].estimate = model.At(features_[i]);
+          out[i].error = log_times_[i] - out[i].estimate.log_time;
+        }
+      }
     }
     return out;
   }
@@ -214,40 +251,68 @@ class TableFitter {
   std::vector<int32_t> sample_;
 };
 
-double Typical(const TableFitter::LeftOut& row) { return std::max(row.typical, 0.002); }
+/// Least squares of log |error| on what is seen around each row.
+ErrorLaw FitErrorLaw(std::span<const TableFitter::LeftOut> rows) {
+  std::array<std::array<double, 5>, 4> system{};  // normal equations, right-hand side last
+  for (const TableFitter::LeftOut& row : rows) {
+    const std::array<double, 3> signs = ErrorSigns(row.estimate);
+    const std::array<double, 5> x = {1, signs[0], signs[1], signs[2],
+                                     std::log(std::max(std::abs(row.error), 1e-3))};
+    for (size_t i = 0; i < 4; ++i) {
+      for (size_t j = 0; j < 5; ++j) {
+        system[i][j] += x[i] * x[j];
+      }
+    }
+  }
+  for (size_t i = 0; i < 4; ++i) {
+    system[i][i] += 1e-3 * static_cast<double>(rows.size()) + 1e-9;
+  }
+  for (size_t i = 0; i < 4; ++i) {  // Gauss-Jordan; positive definite, so no pivoting
+    for (size_t r = 0; r < 4; ++r) {
+      const double share = r == i ? 0 : system[r][i] / system[i][i];
+      for (size_t c = i; c < 5; ++c) {
+        system[r][c] -= share * system[i][c];
+      }
+    }
+  }
+  return {.constant = system[0][4] / system[0][0],
+          .of_errors = system[1][4] / system[1][1],
+          .of_spread = system[2][4] / system[2][2],
+          .of_reach = system[3][4] / system[3][3]};
+}
 
 /// Signed errors in units of the typical error where they fall, by band; a thin band takes all.
 void FitRanges(std::span<const TableFitter::LeftOut> rows, FittedTable& table) {
   std::array<std::vector<double>, kNumBands> scores;
   std::vector<double> all;
   for (const TableFitter::LeftOut& row : rows) {
-    const double score = row.error / Typical(row);
-    scores[BandOf(Seconds::FromBase(std::exp(row.log_predicted)))].push_back(score);
+    const double score = row.error / row.typical;
+    scores[BandOf(Seconds::FromBase(std::exp(row.estimate.log_time)))].push_back(score);
     all.push_back(score);
   }
   for (size_t band = 0; band < kNumBands; ++band) {
     std::vector<double>& of_band = scores[band].size() < kFewestInBand ? all : scores[band];
-    table.error_scales[band] = {.below = std::max(0.5, -ExactQuantile(of_band, kTail)),
-                                .above = std::max(0.5, ExactQuantile(of_band, 1 - kTail))};
+    // The outermost of few scores hold less than they seem to: the conformal correction.
+    const double count = static_cast<double>(of_band.size());
+    const double upper = std::min(1.0, (1 - kTail) * (count + 1) / count);
+    table.error_scales[band] = {.below = std::max(0.5, -ExactQuantile(of_band, 1 - upper)),
+                                .above = std::max(0.5, ExactQuantile(of_band, upper))};
   }
 }
 
+/// Coverage and half-width only.
 LeaveOneOut Summary(std::span<const TableFitter::LeftOut> rows, const FittedTable& table) {
-  std::vector<double> errors;
   std::vector<double> widths;
   double inside = 0;
   for (const TableFitter::LeftOut& row : rows) {
     const ErrorScale& scale =
-        table.error_scales[BandOf(Seconds::FromBase(std::exp(row.log_predicted)))];
-    errors.push_back(std::abs(std::expm1(-row.error)));
-    widths.push_back(
-        (std::exp(scale.above * Typical(row)) - std::exp(-scale.below * Typical(row))) / 2);
+        table.error_scales[BandOf(Seconds::FromBase(std::exp(row.estimate.log_time)))];
+    widths.push_back((std::exp(scale.above * row.typical) - std::exp(-scale.below * row.typical)) /
+                     2);
     inside +=
-        row.error >= -scale.below * Typical(row) && row.error <= scale.above * Typical(row) ? 1 : 0;
+        row.error >= -scale.below * row.typical && row.error <= scale.above * row.typical ? 1 : 0;
   }
-  return {.median = ExactQuantile(errors, 0.5),
-          .p90 = ExactQuantile(errors, 0.9),
-          .coverage = inside / static_cast<double>(rows.size()),
+  return {.coverage = inside / static_cast<double>(rows.size()),
           .half_width = ExactQuantile(widths, 0.5)};
 }
 
@@ -262,17 +327,31 @@ FittedTable FitTable(const TimedOperation& pattern, TableRows rows, const Machin
   FittedTable table;
   table.pattern = pattern;
   table.settings.physics = fitter.FitPhysics();
-  table.settings = fitter.Search(table.settings);
+  if (fitter.size() >= kFewestToSearch) {
+    table.settings = fitter.Search(table.settings);
+  } else {
+    table.settings.neighbours = 8;
+  }
   std::vector<double> distances;
-  for (const TableFitter::LeftOut& row : fitter.LeaveOut(table.settings, {})) {
+  for (const TableFitter::LeftOut& row : fitter.LeaveOut(table.settings)) {
     table.errors.push_back(static_cast<float>(std::abs(row.error)));
-    distances.push_back(row.distance);
+    distances.push_back(row.estimate.distance);
   }
   // Farther from its nearest row than all but one row in 200 are, by a quarter: a hole.
   table.farthest = 1.25 * ExactQuantile(distances, 0.995);
-  const std::vector<TableFitter::LeftOut> left_out = fitter.LeaveOut(table.settings, table.errors);
-  FitRanges(left_out, table);
-  table.leave_one_out = Summary(left_out, table);
+  std::vector<TableFitter::LeftOut> folded = fitter.CrossValidate(table.settings);
+  table.error_law = FitErrorLaw(folded);
+  for (TableFitter::LeftOut& row : folded) {
+    row.typical = TypicalError(table.error_law, row.estimate);
+  }
+  FitRanges(folded, table);
+  table.leave_one_out = Summary(folded, table);
+  std::vector<double> errors;
+  for (const float error : table.errors) {
+    errors.push_back(std::expm1(static_cast<double>(error)));
+  }
+  table.leave_one_out.median = ExactQuantile(errors, 0.5);
+  table.leave_one_out.p90 = ExactQuantile(errors, 0.9);
   table.error_per_octave = fitter.ErrorPerOctave(table.settings);
   table.shapes = std::move(rows.shapes);
   table.log_times = std::move(rows.log_times);
