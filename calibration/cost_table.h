@@ -29,7 +29,7 @@ struct ErrorScale {
 
 /// What fitting found out about a table.
 struct LeaveOneOut {
-  double median = 0;  // of |log(predicted / measured)|, as a ratio less 1, each row left out
+  double median = 0;      // of |predicted / measured - 1|, each row left out in turn
   double p90 = 0;
   double coverage = 0;    // share of rows inside the range that rows of other folds give them
   double half_width = 0;  // median of (high - low) / 2 over the prediction
