@@ -12,9 +12,6 @@ namespace {
 constexpr std::array<double, kNumBands - 1> kBandEdges = {1e-5, 1e-4, 1e-3};
 constexpr std::array<std::string_view, kNumBands> kBandNames = {"below 10 us", "10 to 100 us",
                                                                 "100 us to 1 ms", "above 1 ms"};
-// Residuals of one GPU under the physics of another: e^0.2, the spread between the efficiencies
-// that the imported tables show for one kernel family on two generations.
-constexpr double kTransferError = 0.2;
 
 }  // namespace
 
@@ -64,7 +61,7 @@ std::string TableTitle(const FittedTable& table) {
 
 struct CostTable::Search {
   MachineRates rates;
-  bool is_transferred = false;
+  double transfer_error = 0;
   std::once_flag once;
   std::unique_ptr<LocalModel> model;
 
@@ -72,7 +69,7 @@ struct CostTable::Search {
     std::call_once(once, [&] {
       std::vector<Features> features(table.shapes.size());
       for (size_t i = 0; i < features.size(); ++i) {
-        features[i] = FeaturesOf(WithShape(table.pattern, table.shapes[i]), rates);
+        features[i] = FeaturesOf(WithShape(table.pattern, table.shapes[i]), table.rates);
       }
       model = std::make_unique<LocalModel>(features, table.log_times, table.errors, table.settings);
     });
@@ -80,10 +77,10 @@ struct CostTable::Search {
   }
 };
 
-CostTable::CostTable(FittedTable table, const hardware::Gpu& gpu, bool is_transferred)
+CostTable::CostTable(FittedTable table, const hardware::Gpu& gpu, double transfer_error)
     : table_(std::make_unique<FittedTable>(std::move(table))), search_(std::make_unique<Search>()) {
   search_->rates = RatesOf(gpu, table_->pattern);
-  search_->is_transferred = is_transferred;
+  search_->transfer_error = transfer_error;
 }
 CostTable::~CostTable() = default;
 CostTable::CostTable(CostTable&&) noexcept = default;
@@ -95,13 +92,13 @@ Cost CostTable::CostOf(const TimedOperation& operation) const {
   double log_time = estimate.log_time;
   Evidence evidence = Evidence::kInterpolated;
   const bool is_measured =
-      estimate.nearest >= 0 && !search_->is_transferred &&
+      estimate.nearest >= 0 && search_->transfer_error == 0 &&
       table_->shapes[static_cast<size_t>(estimate.nearest)] == ShapeOf(operation);
   if (is_measured) {
     log_time = table_->log_times[static_cast<size_t>(estimate.nearest)];
     evidence = Evidence::kMeasured;
   } else if (estimate.octaves_outside > 0 || estimate.distance > table_->farthest ||
-             search_->is_transferred) {
+             search_->transfer_error > 0) {
     evidence = Evidence::kExtrapolated;
   }
   const Seconds mean = Seconds::FromBase(std::exp(log_time));
@@ -111,7 +108,7 @@ Cost CostTable::CostOf(const TimedOperation& operation) const {
   if (evidence == Evidence::kExtrapolated) {
     const double hole = std::max(0.0, estimate.distance - table_->farthest);
     beyond = table_->error_per_octave * std::max(estimate.octaves_outside, hole) +
-             (search_->is_transferred ? kTransferError : 0);
+             search_->transfer_error;
   }
   return {.mean = mean,
           .low = mean * std::exp(-scale.below * typical - beyond),

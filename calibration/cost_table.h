@@ -29,7 +29,7 @@ struct ErrorScale {
 
 /// What fitting found out about a table.
 struct LeaveOneOut {
-  double median = 0;      // of |predicted / measured - 1|, each row left out in turn
+  double median = 0;  // of |predicted / measured - 1|, each row left out in turn
   double p90 = 0;
   double coverage = 0;    // share of rows inside the range that rows of other folds give them
   double half_width = 0;  // median of (high - low) / 2 over the prediction
@@ -41,6 +41,7 @@ struct FittedTable {
   Condition condition;
   std::string source;  // "own", or the public origin
   std::string library;
+  MachineRates rates;  // of the GPU that was measured, as they stood when it was fitted
   std::vector<Shape> shapes;
   std::vector<float> log_times;  // of seconds
   std::vector<float> errors;     // leave-one-out, absolute, log
@@ -61,9 +62,9 @@ std::string TableTitle(const FittedTable& table);
 /// loading a profile costs only what is asked of it. Thread-safe.
 class CostTable {
  public:
-  /// On another GPU than the measured one (`is_transferred`) physics is that GPU's, the residual is
-  /// carried over, and everything is extrapolated.
-  CostTable(FittedTable table, const hardware::Gpu& gpu, bool is_transferred);
+  /// `transfer_error` above 0: on another GPU than the measured one. Physics is that GPU's, the
+  /// residual is carried over, everything is extrapolated and ranges are wider by that much (log).
+  CostTable(FittedTable table, const hardware::Gpu& gpu, double transfer_error);
   ~CostTable();
   CostTable(CostTable&&) noexcept;
   CostTable& operator=(CostTable&&) noexcept;

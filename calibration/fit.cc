@@ -110,6 +110,7 @@ Result<Fitted> Fit(std::span<const Measurement> points, const hardware::Gpu& gpu
         fmt::format("no table of at least {} points of {} to fit", kFewestRows, gpu.name));
   }
   result.profile.gpu = gpu.name;
+  result.profile.architecture = gpu.architecture;
   return result;
 }
 

@@ -18,7 +18,7 @@ MeasuredCollectives::MeasuredCollectives(Profile profile, const hardware::Gpu& g
   }
   for (FittedTable& table : profile.tables) {
     if (std::holds_alternative<Collective>(table.pattern)) {
-      tables_.emplace_back(std::move(table), gpu, false);
+      tables_.emplace_back(std::move(table), gpu, 0.0);
     }
   }
 }

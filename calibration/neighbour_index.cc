@@ -19,6 +19,8 @@ struct NeighbourIndex::Search {
   int32_t except;
   std::span<Neighbour> found;
   size_t count = 0;
+  Place offsets{};  // from the place to the cell being visited, by dimension
+  float bound = 0;  // sum of their squares
 };
 
 NeighbourIndex::NeighbourIndex(std::vector<Place> places, int dimensions)
@@ -99,14 +101,23 @@ void NeighbourIndex::Visit(Search& search, int32_t begin, int32_t end, int32_t n
   const auto visit_left = [&] { Visit(search, begin, middle, 2 * node + 1); };
   const auto visit_right = [&] { Visit(search, middle, end, 2 * node + 2); };
   is_left ? visit_left() : visit_right();
-  if (search.count < search.found.size() ||
-      beyond * beyond <= search.found[search.count - 1].distance2) {
+  // What lies beyond the split is at least this far: the steps past earlier splits count too (Arya
+  // and Mount 1993).
+  const float before = search.offsets[d];
+  const float bound = search.bound - before * before + beyond * beyond;
+  if (search.count < search.found.size() || bound <= search.found[search.count - 1].distance2) {
+    const float outer = search.bound;
+    search.bound = bound;
+    search.offsets[d] = beyond;
     is_left ? visit_right() : visit_left();
+    search.bound = outer;
+    search.offsets[d] = before;
   }
 }
 
 size_t NeighbourIndex::Find(const Place& place, int32_t except, std::span<Neighbour> found) const {
-  Search search{.place = place, .except = except, .found = found};
+  Search search{
+      .place = place, .except = except, .found = found, .count = 0, .offsets = {}, .bound = 0};
   if (!found.empty()) {
     Visit(search, 0, static_cast<int32_t>(places_.size()), 0);
   }

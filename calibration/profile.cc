@@ -112,6 +112,9 @@ Json HeaderOf(const FittedTable& table) {
           {"source", table.source},
           {"library", table.library},
           {"rows", table.shapes.size()},
+          {"peak_flops", table.rates.flops},
+          {"peak_bandwidth", table.rates.bandwidth},
+          {"multiprocessors", table.rates.multiprocessors},
           {"floor_s", settings.physics.floor},
           {"compute_share", settings.physics.compute_share},
           {"memory_share", settings.physics.memory_share},
@@ -146,6 +149,9 @@ FittedTable TableOf(const Json& json) {
                      .layout = condition.at("layout")};
   table.source = json.at("source");
   table.library = json.at("library");
+  table.rates = {.flops = json.at("peak_flops"),
+                 .bandwidth = json.at("peak_bandwidth"),
+                 .multiprocessors = json.at("multiprocessors")};
   table.settings.physics = {.floor = json.at("floor_s"),
                             .compute_share = json.at("compute_share"),
                             .memory_share = json.at("memory_share"),
@@ -179,11 +185,9 @@ std::string EncodeProfile(const Profile& profile) {
     tables.push_back(HeaderOf(table));
     PutRows(table, rows);
   }
-  const Json header{{"gpu", profile.gpu},
-                    {"device", profile.device},
-                    {"note", profile.note},
-                    {"length", rows.size()},
-                    {"tables", std::move(tables)}};
+  const Json header{{"gpu", profile.gpu},       {"architecture", profile.architecture},
+                    {"device", profile.device}, {"note", profile.note},
+                    {"length", rows.size()},    {"tables", std::move(tables)}};
   return std::string(kMagic) + header.dump() + "\n" + Deflate(rows);
 }
 
@@ -200,6 +204,7 @@ Result<Profile> DecodeProfile(std::string_view bytes) {
   try {
     const Json header = Json::parse(bytes.substr(0, end));
     Profile profile{.gpu = header.at("gpu"),
+                    .architecture = header.at("architecture"),
                     .device = header.at("device"),
                     .note = header.at("note"),
                     .tables = {}};

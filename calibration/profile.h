@@ -23,6 +23,7 @@ namespace ridgeline::calibration {
 
 struct Profile {
   std::string gpu;                  // catalog name of the GPU that was measured
+  std::string architecture;         // of that GPU
   std::string device;               // as its driver calls it; may be empty
   std::string note;                 // where the points come from
   std::vector<FittedTable> tables;  // in order of preference within a pattern

@@ -326,6 +326,7 @@ FittedTable FitTable(const TimedOperation& pattern, TableRows rows, const Machin
   const TableFitter fitter(std::move(features), rows.log_times);
   FittedTable table;
   table.pattern = pattern;
+  table.rates = rates;
   table.settings.physics = fitter.FitPhysics();
   if (fitter.size() >= kFewestToSearch) {
     table.settings = fitter.Search(table.settings);

@@ -23,11 +23,11 @@ using report::Align;
 using report::Table;
 
 constexpr std::string_view kMeasureText =
-    "Measuring needs CUDA and runs as a program of its own, ridgeline-measure, which is built\n"
+    "Measuring needs CUDA and runs as a program of its own, ridgeline_measure, which is built\n"
     "wherever a CUDA toolkit is found (calibration/measure/README.md):\n"
     "\n"
-    "  cmake -S . -B build -G Ninja && ninja -C build ridgeline-measure\n"
-    "  build/bin/ridgeline-measure --help\n"
+    "  cmake -S . -B build -G Ninja && ninja -C build ridgeline_measure\n"
+    "  build/bin/ridgeline_measure --help\n"
     "\n"
     "It writes JSON lines after each point and goes on where it stopped. Carry the file here, "
     "then:\n"
