@@ -153,18 +153,13 @@ std::optional<TimedOperation> ReadMixture(const Row& row) {
                       .dtype = *dtype};
 }
 
-/// 16-bit values read, FP8 values written. The kernel gives each of m rows a block: with fewer rows
-/// than a GPU has multiprocessors most of it idles, which an operation that knows bytes alone cannot
-/// say, so those are left out.
+/// 16-bit values read, FP8 values written, m rows of k.
 std::optional<TimedOperation> ReadQuantisation(const Row& row) {
-  constexpr int64_t kFewestRows = 128;
-  if (row.Int("m") < kFewestRows) {
-    return std::nullopt;
-  }
   const double elements = row.Real("m") * row.Real("k");
   return MemoryBound{.kind = MemoryBoundKind::kCast,
                      .read = Bytes::FromBase(2 * elements),
-                     .written = Bytes::FromBase(elements)};
+                     .written = Bytes::FromBase(elements),
+                     .rows = row.Int("m")};
 }
 
 /// message_size counts the full buffer, as nccl-tests does. Judged by the figures: read as one

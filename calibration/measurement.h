@@ -30,8 +30,8 @@ namespace ridgeline::calibration {
 struct Measurement {
   TimedOperation operation;
   Condition condition;
-  std::string gpu;  // catalog name, "h100-sxm"
-  Seconds time;
+  std::string gpu = {};  // catalog name, "h100-sxm"
+  Seconds time = {};
   double spread = 0;  // robust relative deviation of the samples; 0: not recorded
   int64_t samples = 0;
   std::optional<Hertz> sm_clock = {};

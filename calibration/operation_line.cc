@@ -196,6 +196,7 @@ const KindTraffic* FindKind(std::string_view name) {
 /// tokens and hidden with the traffic of the kind.
 MemoryBound ReadMemoryBound(const KindTraffic& traffic, FieldReader& fields) {
   MemoryBound work{.kind = traffic.kind, .dtype = fields.Type("dtype", DType::kBf16)};
+  work.rows = fields.Count("tokens", 0);
   if (fields.Has("read_bytes") || fields.Has("written_bytes")) {
     work.read = Bytes::FromBase(fields.Number("read_bytes", 0));
     work.written = Bytes::FromBase(fields.Number("written_bytes", 0));
@@ -344,7 +345,8 @@ struct TextWriter {
     return {{"op", OperationName(work)},
             {"dtype", DTypeName(work.dtype)},
             {"read_bytes", work.read.base()},
-            {"written_bytes", work.written.base()}};
+            {"written_bytes", work.written.base()},
+            {"tokens", work.rows}};
   }
   Json operator()(const MixtureLayer& layer) const {
     return {{"op", "moe"},

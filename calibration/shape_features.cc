@@ -98,6 +98,16 @@ void DescribeAttention(const Attention& attention, const MachineRates& rates, Fe
   out.Term(std::log2(BytesOf(attention).base()));
 }
 
+/// A block a row: with fewer rows than multiprocessors most of a GPU idles. Where the rows are not
+/// known, they are taken to be of 8,192 values of 16 bit, read and written.
+void DescribeMemoryBound(const MemoryBound& work, FeatureWriter& out) {
+  constexpr double kUsualRowBytes = 8192 * 2 * 2;
+  const double bytes = std::max(1.0, BytesOf(work).base());
+  out.Coordinate(std::log2(bytes));
+  out.Coordinate(
+      std::log2(work.rows > 0 ? Real(work.rows) : std::max(1.0, bytes / kUsualRowBytes)));
+}
+
 /// Experts that at least one of `rows` rows reaches when rows choose evenly: what has to be read.
 double ActiveExperts(double experts, double rows) {
   return experts <= 1 ? 1.0 : experts * (1 - std::pow(1 - 1 / experts, rows));
@@ -160,7 +170,7 @@ size_t NumSizes(const TimedOperation& operation) {
   return std::visit(Overloaded{[](const Gemm&) { return size_t{4}; },
                                [](const GroupedGemm&) { return size_t{4}; },
                                [](const Attention&) { return size_t{8}; },
-                               [](const MemoryBound&) { return size_t{1}; },
+                               [](const MemoryBound&) { return size_t{2}; },
                                [](const MixtureLayer&) { return size_t{7}; },
                                [](const Collective&) { return size_t{3}; },
                                [](const OtherOperation&) { return size_t{0}; }},
@@ -176,7 +186,7 @@ Shape ShapeOf(const TimedOperation& operation) {
                                  op.v_head_dim, op.window}};
                  },
                  [](const MemoryBound& op) {
-                   return Shape{{static_cast<int64_t>((op.read + op.written).base())}};
+                   return Shape{{static_cast<int64_t>((op.read + op.written).base()), op.rows}};
                  },
                  [](const MixtureLayer& op) {
                    return Shape{{op.tokens, op.hidden, op.ffn, op.experts, op.top_k, op.ep,
@@ -219,6 +229,7 @@ TimedOperation WithShape(const TimedOperation& pattern, const Shape& shape) {
                           op.read = Bytes::FromBase(Real(sizes[0]));
                           op.written = {};
                           op.flops = {};
+                          op.rows = sizes[1];
                         },
                         [&](MixtureLayer& op) {
                           op.tokens = sizes[0];
@@ -246,6 +257,8 @@ TimedOperation PatternOf(const TimedOperation& operation) {
     ones.sizes[6] = ones.sizes[7] = 0;
   } else if (std::holds_alternative<MixtureLayer>(operation)) {
     ones.sizes[6] = 0;
+  } else if (std::holds_alternative<MemoryBound>(operation)) {
+    ones.sizes[1] = 0;
   }
   return WithShape(operation, ones);
 }
@@ -285,7 +298,7 @@ Features FeaturesOf(const TimedOperation& operation, const MachineRates& rates) 
         } else if constexpr (std::is_same_v<Op, Attention>) {
           DescribeAttention(op, rates, out);
         } else if constexpr (std::is_same_v<Op, MemoryBound>) {
-          out.Coordinate(std::log2(std::max(1.0, BytesOf(op).base())));
+          DescribeMemoryBound(op, out);
         } else if constexpr (std::is_same_v<Op, MixtureLayer>) {
           DescribeMixture(op, rates, out);
         } else if constexpr (std::is_same_v<Op, Collective>) {
