@@ -21,7 +21,7 @@ struct Group {
 
 bool IsSameTable(const Group& group, const Measurement& point, const TimedOperation& pattern) {
   return group.pattern == pattern && group.first->condition == point.condition &&
-         group.first->source == point.source;
+         group.first->source == point.source && group.first->with == point.with;
 }
 
 /// Sorted, one row a shape: the median of what was measured of it.
@@ -89,6 +89,9 @@ Result<Fitted> Fit(std::span<const Measurement> points, const hardware::Gpu& gpu
       }
     }
   }
+  // What was measured as frameworks run it precedes its variants.
+  std::stable_partition(groups.begin(), groups.end(),
+                        [](const Group& group) { return group.first->with.empty(); });
   std::stable_partition(groups.begin(), groups.end(),
                         [](const Group& group) { return group.first->source == "own"; });
   for (Group& group : groups) {
@@ -102,7 +105,7 @@ Result<Fitted> Fit(std::span<const Measurement> points, const hardware::Gpu& gpu
     FittedTable table = FitTable(group.pattern, std::move(rows), RatesOf(gpu, group.pattern));
     table.condition = group.first->condition;
     table.source = group.first->source;
-    table.library = group.first->library;
+    table.library = group.first->with.empty() ? group.first->library : group.first->with;
     result.profile.tables.push_back(std::move(table));
   }
   if (result.profile.tables.empty()) {

@@ -36,8 +36,9 @@ struct Fitted {
 inline constexpr size_t kFewestRows = 8;
 
 /// kFailedPrecondition when any point is held out; kInvalidArgument when nothing remains. Own
-/// measurements precede imported ones, else the order of sources is that of the points. Takes about
-/// a second for 20,000 points.
+/// measurements precede imported ones, plain ones those `with` a variant, which have tables of
+/// their own; else the order of sources is that of the points. Takes about a second for 20,000
+/// points.
 Result<Fitted> Fit(std::span<const Measurement> points, const hardware::Gpu& gpu, const Stop& stop);
 
 /// The two halves of a file.

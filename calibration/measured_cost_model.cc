@@ -233,6 +233,12 @@ Result<Cost> MeasuredCostModel::CostOf(const TimedOperation& operation,
 }
 
 Result<Cost> MeasuredCostModel::CostOf(const Operation& operation) const {
+  // A GEMM that adds to its result is a weight gradient, and frameworks run those as NT.
+  const auto* const gemm = std::get_if<Gemm>(&operation);
+  const Condition transposed{.layout = "NT"};
+  if (gemm != nullptr && gemm->accumulates && Tabulated(*gemm, transposed)) {
+    return CostOf(TimedOperation(*gemm), transposed);
+  }
   return CostOf(std::visit([](const auto& op) { return TimedOperation(op); }, operation),
                 Condition{});
 }

@@ -163,20 +163,22 @@ struct KindTraffic {
 };
 /// By name: what a kernel over a [tokens, hidden] array moves. `hidden` is the width of the result;
 /// a gated activation reads two arrays of it. Dropout's mask is a byte an element.
-constexpr std::array<std::pair<std::string_view, KindTraffic>, 17> kKinds = {{
+constexpr std::array<std::pair<std::string_view, KindTraffic>, 19> kKinds = {{
     {"rmsnorm", {MemoryBoundKind::kRmsNorm, 1, 1}},
     {"layernorm", {MemoryBoundKind::kLayerNorm, 1, 1}},
     {"rotary", {MemoryBoundKind::kRotary, 1, 1}},
     {"swiglu", {MemoryBoundKind::kSwiGlu, 2, 1}},
     {"gelu", {MemoryBoundKind::kGelu, 1, 1}},
     {"residual_add", {MemoryBoundKind::kResidualAdd, 2, 1}},
+    {"residual", {MemoryBoundKind::kResidualAdd, 2, 1}},
     {"dropout", {MemoryBoundKind::kDropout, 1, 1}},
     {"softmax", {MemoryBoundKind::kSoftmax, 1, 1}},
     {"cross_entropy", {MemoryBoundKind::kCrossEntropy, 1, 1}},
     {"embedding", {MemoryBoundKind::kEmbedding, 1, 1}},
+    {"adam", {MemoryBoundKind::kOptimizer, 0, 0}},
     {"optimizer", {MemoryBoundKind::kOptimizer, 0, 0}},
     {"gradient_norm", {MemoryBoundKind::kGradientNorm, 1, 0}},
-    {"cast", {MemoryBoundKind::kCast, 0, 0}},
+    {"cast", {MemoryBoundKind::kCast, 1, 1}},
     {"copy", {MemoryBoundKind::kCopy, 1, 1}},
     {"routing", {MemoryBoundKind::kRouting, 0, 0}},
     {"permute", {MemoryBoundKind::kPermute, 1, 1}},
@@ -192,8 +194,38 @@ const KindTraffic* FindKind(std::string_view name) {
   return nullptr;
 }
 
-/// In order of preference: read_bytes and written_bytes, or bytes (both together, halved), or
-/// tokens and hidden with the traffic of the kind.
+/// Values of a [tokens, width] array. The width goes by the name that the kernel knows it by.
+double ElementsOf(FieldReader& fields) {
+  if (fields.Has("elements")) {
+    return static_cast<double>(fields.Count("elements"));
+  }
+  const auto tokens = static_cast<double>(fields.Count("tokens"));
+  if (fields.Has("heads")) {  // rotary turns queries and keys
+    return tokens * static_cast<double>(fields.Count("heads") + fields.Count("kv_heads", 1)) *
+           static_cast<double>(fields.Count("head_dim"));
+  }
+  for (const char* const width : {"ffn", "vocabulary"}) {
+    if (fields.Has(width)) {
+      return tokens * static_cast<double>(fields.Count(width));
+    }
+  }
+  return tokens * static_cast<double>(fields.Count("hidden"));
+}
+
+/// Mixed-precision Adam: reads the gradient and three fp32 states (master copy, both moments),
+/// writes the states and, unless parameters are fp32 themselves, their copy in `dtype`.
+void ReadOptimizer(FieldReader& fields, MemoryBound& work) {
+  const auto parameters = static_cast<double>(fields.Count("parameters"));
+  const Bytes states = parameters * 3 * BytesPerElement(DType::kFp32);
+  work.read = states + parameters * BytesPerElement(fields.Type("gradient_dtype", DType::kFp32));
+  work.written = states;
+  if (work.dtype != DType::kFp32) {
+    work.written += parameters * BytesPerElement(work.dtype);
+  }
+}
+
+/// In order of preference: read_bytes and written_bytes, or bytes (both together, halved), or the
+/// array's sizes with the traffic of the kind.
 MemoryBound ReadMemoryBound(const KindTraffic& traffic, FieldReader& fields) {
   MemoryBound work{.kind = traffic.kind, .dtype = fields.Type("dtype", DType::kBf16)};
   work.rows = fields.Count("tokens", 0);
@@ -207,11 +239,17 @@ MemoryBound ReadMemoryBound(const KindTraffic& traffic, FieldReader& fields) {
     const Bytes both = Bytes::FromBase(static_cast<double>(fields.Count("bytes")));
     work.read = both / 2;
     work.written = both / 2;
+  } else if (traffic.kind == MemoryBoundKind::kOptimizer) {
+    ReadOptimizer(fields, work);
   } else if (traffic.read + traffic.written > 0) {
-    const double elements =
-        static_cast<double>(fields.Count("tokens")) * static_cast<double>(fields.Count("hidden"));
-    work.read = elements * traffic.read * BytesPerElement(work.dtype);
-    work.written = elements * traffic.written * BytesPerElement(work.dtype);
+    const double elements = ElementsOf(fields);
+    // A norm fused with the residual's addition reads both and writes the sum as well.
+    const double fused = fields.Flag("residual", false) ? 1 : 0;
+    // A cast writes the other type; cross-entropy its gradient, in fp32.
+    const DType written = fields.Type(
+        "output_dtype", traffic.kind == MemoryBoundKind::kCrossEntropy ? DType::kFp32 : work.dtype);
+    work.read = elements * (traffic.read + fused) * BytesPerElement(work.dtype);
+    work.written = elements * (traffic.written + fused) * BytesPerElement(written);
   } else {
     fields.Blame("missing field: bytes (read plus written), or read_bytes and written_bytes");
   }

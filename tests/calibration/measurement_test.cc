@@ -44,6 +44,25 @@ TEST(OperationLineTest, RmsNormOverTokensReadsAndWritesEachValueOnce) {
   EXPECT_EQ(work.written, Bytes::FromBase(10000));
 }
 
+TEST(OperationLineTest, SizesOfEachKernelBecomeItsTraffic) {
+  const auto bytes = [](const char* line) {
+    const auto work = std::get<MemoryBound>(ParseOperationLine(line).value().operation);
+    return std::pair(work.read.base(), work.written.base());
+  };
+  // A norm with the residual: two arrays of 10 x 8 values in, two out.
+  EXPECT_EQ(bytes(R"({"op":"rmsnorm","tokens":10,"hidden":8,"residual":true})"),
+            std::pair(320.0, 320.0));
+  EXPECT_EQ(bytes(R"({"op":"swiglu","tokens":10,"ffn":8})"), std::pair(320.0, 160.0));
+  // 10 tokens of 4 + 2 heads of 16 values.
+  EXPECT_EQ(bytes(R"({"op":"rotary","tokens":10,"heads":4,"kv_heads":2,"head_dim":16})"),
+            std::pair(1920.0, 1920.0));
+  EXPECT_EQ(bytes(R"({"op":"cast","dtype":"bf16","output_dtype":"fp8","elements":100})"),
+            std::pair(200.0, 100.0));
+  // 12 bytes of states and 4 of gradient in; 12 and a 16-bit copy out.
+  EXPECT_EQ(bytes(R"({"op":"adam","dtype":"bf16","gradient_dtype":"fp32","parameters":10})"),
+            std::pair(160.0, 140.0));
+}
+
 TEST(OperationLineTest, MistakesNameTheField) {
   const auto message = [](const char* line) { return ParseOperationLine(line).error().message; };
   EXPECT_THAT(message(R"({"op":"gemm","m":1,"n":1})"), HasSubstr("missing field: k"));
