@@ -73,9 +73,11 @@ std::vector<TimedOperation> NearPatterns(const TimedOperation& pattern) {
 
 /// Nothing beats the roofline at the vendor's peaks.
 Cost AtLeast(Cost cost, Seconds bound) {
-  cost.mean = std::max(cost.mean, bound);
+  if (cost.mean < bound) {  // as uncertain upwards as it was
+    cost.high = bound * (cost.high / cost.mean);
+    cost.mean = bound;
+  }
   cost.low = std::max(cost.low, bound);
-  cost.high = std::max(cost.high, bound);
   return cost;
 }
 
@@ -224,6 +226,12 @@ Result<Cost> MeasuredCostModel::CostOf(const TimedOperation& operation,
   if (!cost) {
     if (const auto* const grouped = std::get_if<GroupedGemm>(&operation)) {
       cost = GroupedFromMixture(*grouped);
+      if (cost) {
+        // The layer's other kernels are in the estimate: the truth may be anywhere down to here.
+        ASSIGN_OR_RETURN(const Cost roofline, roofline_.CostOf(plain));
+        cost->low = std::min(cost->low, roofline.mean);
+        cost->high = std::max(cost->high, roofline.mean);
+      }
     }
   }
   if (!cost) {

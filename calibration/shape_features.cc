@@ -127,8 +127,7 @@ void DescribeMixture(const MixtureLayer& layer, const MachineRates& rates, Featu
   out.Size(layer.top_k);
   out.Coordinate(std::log2(experts));
   out.Size(layer.ep);
-  // Exponents differ by tenths and matter as much as octaves of a size.
-  out.Coordinate(4 * layer.skew);
+  out.Coordinate(layer.skew);
   out.Term(std::log2(active));
   out.Term(std::log2(std::ceil(std::max(rows / active, 1.0) / 64) * active));
   out.Term(std::log2(bytes));

@@ -340,8 +340,9 @@ FittedTable FitTable(const TimedOperation& pattern, TableRows rows, const Machin
     distances.push_back(row.estimate.distance);
     errors.push_back(std::abs(std::expm1(-row.error)));
   }
-  // Farther from its nearest row than all but one row in 200 are, by a quarter: a hole.
-  table.farthest = 1.25 * ExactQuantile(distances, 0.995);
+  // Twice as far from its nearest row as all but one row in 200 are: a hole. Once would call the
+  // middle between two measured columns one.
+  table.farthest = 2 * ExactQuantile(distances, 0.995);
   std::vector<TableFitter::LeftOut> folded = fitter.CrossValidate(table.settings);
   table.error_law = FitErrorLaw(folded);
   for (TableFitter::LeftOut& row : folded) {
