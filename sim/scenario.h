@@ -46,6 +46,10 @@ struct ScenarioDocument {
 };
 const Schema<ScenarioDocument>& SchemaOf(Tag<ScenarioDocument>);
 
+/// Slots that one step's schedule may have over all pipeline ranks: what is still built in a second
+/// and within a gigabyte.
+inline constexpr int64_t kMaxScheduleSlots = int64_t{1} << 23;
+
 /// A training job with every default filled in.
 struct TrainingScenario {
   workloads::Model model;

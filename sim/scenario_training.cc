@@ -47,13 +47,9 @@ void RefuseUnbuilt(const TrainingScenario& training, const Node& document,
   }
 }
 
-/// Slots that one step's schedule may have over all pipeline ranks: what is still built in a second
-/// and within a gigabyte.
-constexpr int64_t kMaxSlots = int64_t{1} << 23;
-
 void CheckSize(const TrainingScenario& training, const Node& document, Diagnostics& diagnostics) {
   const int64_t chunks = training.layout.pp * training.layout.vpp;
-  const int64_t most = kMaxSlots / (2 * chunks);
+  const int64_t most = kMaxScheduleSlots / (2 * chunks);
   if (training.micro_batches > most) {
     diagnostics.Add(ErrorAt(
         document, "training.global_batch",

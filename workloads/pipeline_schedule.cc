@@ -68,21 +68,6 @@ std::vector<Slot> WarmUpThenAlternate(int64_t warm_up, int64_t pp, int64_t vpp,
   return order;
 }
 
-Result<std::vector<Slot>> InterleavedOrder(int64_t pp, int64_t vpp, int64_t rank,
-                                           int64_t micro_batches) {
-  if (vpp == 1) {
-    return WarmUpThenAlternate(pp - rank - 1, pp, 1, micro_batches);
-  }
-  if (micro_batches % pp != 0) {
-    return InvalidArgument(
-        fmt::format("the interleaved schedule needs micro-batches in multiples of pp: {} "
-                    "micro-batches, pp {}",
-                    micro_batches, pp),
-        "change the global or the micro batch, or use the 1f1b schedule");
-  }
-  return WarmUpThenAlternate(2 * (pp - rank - 1) + (vpp - 1) * pp, pp, vpp, micro_batches);
-}
-
 }  // namespace
 
 EnumTable<ScheduleKind> EnumNames(Tag<ScheduleKind>) { return kNames; }
@@ -106,20 +91,42 @@ Result<std::vector<Slot>> OrderOf(ScheduleKind kind, int64_t pp, int64_t vpp, in
         fmt::format("the {} schedule holds one chunk a rank: vpp {}", NameOf(kind), vpp),
         "use the interleaved schedule, or vpp 1");
   }
+  if (vpp > 1 && kind == ScheduleKind::kInterleaved && micro_batches % pp != 0) {
+    return InvalidArgument(
+        fmt::format("the interleaved schedule needs micro-batches in multiples of pp: {} "
+                    "micro-batches, pp {}",
+                    micro_batches, pp),
+        "change the global or the micro batch, or use the 1f1b schedule");
+  }
+  if (const auto warm_up = WarmUpOf(kind, pp, vpp, rank, micro_batches)) {
+    return WarmUpThenAlternate(*warm_up, pp, vpp, micro_batches);
+  }
+  return Unimplemented(fmt::format("pipeline schedule is not built yet: {}", NameOf(kind)),
+                       "use gpipe, 1f1b or interleaved");
+}
+
+std::optional<int64_t> WarmUpOf(ScheduleKind kind, int64_t pp, int64_t vpp, int64_t rank,
+                                int64_t micro_batches) {
+  const int64_t total = micro_batches * vpp;
   switch (kind) {
     case ScheduleKind::kGPipe:
-      return WarmUpThenAlternate(micro_batches, pp, 1, micro_batches);
+      return total;
     case ScheduleKind::kOneForwardOneBackward:
-      return WarmUpThenAlternate(pp - rank - 1, pp, 1, micro_batches);
+      return std::min(total, pp - rank - 1);
     case ScheduleKind::kInterleaved:
-      return InterleavedOrder(pp, vpp, rank, micro_batches);
+      if (vpp == 1) {
+        return std::min(total, pp - rank - 1);
+      }
+      if (micro_batches % pp != 0) {
+        return std::nullopt;
+      }
+      return std::min(total, 2 * (pp - rank - 1) + (vpp - 1) * pp);
     case ScheduleKind::kZeroBubbleH1:
     case ScheduleKind::kZeroBubbleV:
     case ScheduleKind::kDualPipe:
       break;
   }
-  return Unimplemented(fmt::format("pipeline schedule is not built yet: {}", NameOf(kind)),
-                       "use gpipe, 1f1b or interleaved");
+  return std::nullopt;
 }
 
 int64_t PeakChunksInFlight(const std::vector<Slot>& order) {

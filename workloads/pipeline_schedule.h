@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "base/config_reader.h"
@@ -40,6 +41,12 @@ struct Slot {
 /// micro_batches % pp == 0 (kInvalidArgument).
 Result<std::vector<Slot>> OrderOf(ScheduleKind kind, int64_t pp, int64_t vpp, int64_t rank,
                                   int64_t micro_batches);
+
+/// The built schedules have one form: so many forwards first, then one forward and one backward by
+/// turns, then the backwards left; the k-th forward (backward) is the same on every rank. nullopt
+/// for the others, and for an interleaved order that OrderOf refuses.
+std::optional<int64_t> WarmUpOf(ScheduleKind kind, int64_t pp, int64_t vpp, int64_t rank,
+                                int64_t micro_batches);
 
 /// Most (micro-batch, chunk) activations that the order holds at once, in units of chunks.
 int64_t PeakChunksInFlight(const std::vector<Slot>& order);

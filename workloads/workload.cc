@@ -56,17 +56,28 @@ EnumTable<ArrivalProcess> EnumNames(Tag<ArrivalProcess>) {
   return kTable;
 }
 
+const Schema<ClosedLoop>& SchemaOf(Tag<ClosedLoop>) {
+  static const Schema<ClosedLoop> schema =
+      Schema<ClosedLoop>("clients that send their next request when the one before is answered")
+          .Required("concurrency", &ClosedLoop::concurrency, "clients",
+                    {.at_least = 1, .at_most = 1 << 24});
+  return schema;
+}
+
 const Schema<Arrivals>& SchemaOf(Tag<Arrivals>) {
   static const Schema<Arrivals> schema =
       Schema<Arrivals>("when requests arrive")
           .Optional("process", &Arrivals::process,
                     "default: poisson with a rate, closed-loop with a concurrency")
-          .Optional("rate", &Arrivals::rate, "requests a second")
+          .Optional("rate", &Arrivals::rate, "requests a second", {.above = Hertz{}})
           .Optional("burstiness", &Arrivals::burstiness,
-                    "shape of the gaps of a gamma process; 1 is Poisson, below 1 is burstier")
+                    "shape of the gaps of a gamma process; 1 is Poisson, below 1 is burstier",
+                    {.at_least = 0.01, .at_most = 1e6})
           .Optional("concurrency", &Arrivals::concurrency,
                     "clients of a closed loop; each sends its next request when it is answered",
                     {.at_least = 1, .at_most = 1 << 24})
+          .Optional("closed-loop", &Arrivals::closed_loop,
+                    "a closed loop in one key: {concurrency: 64}")
           .Optional("trace", &Arrivals::trace, "a name under configs/traces, or a path")
           .Optional("spread", &Arrivals::spread,
                     "of a trace: spread arrivals with one time stamp evenly up to the next");

@@ -24,12 +24,20 @@ namespace ridgeline::workloads {
 enum class ArrivalProcess { kPoisson, kGamma, kConstant, kAllAtOnce, kClosedLoop };
 EnumTable<ArrivalProcess> EnumNames(Tag<ArrivalProcess>);
 
+/// Clients that each send their next request when the one before is answered.
+struct ClosedLoop {
+  int64_t concurrency = 1;
+  friend bool operator==(const ClosedLoop&, const ClosedLoop&) = default;
+};
+const Schema<ClosedLoop>& SchemaOf(Tag<ClosedLoop>);
+
 struct Arrivals {
   std::optional<ArrivalProcess> process;  // default: poisson when a rate is given
   std::optional<Hertz> rate;              // open loop, requests a second
   std::optional<double> burstiness;    // gamma: shape of the gaps, 1 is Poisson (vllm bench serve)
   std::optional<int64_t> concurrency;  // closed loop
-  std::string trace;                   // a name under configs/traces, or a path
+  std::optional<ClosedLoop> closed_loop;  // `closed-loop: {concurrency: 64}`: the same in one key
+  std::string trace;                      // a name under configs/traces, or a path
   /// Of a trace: arrivals that share a time stamp are spread evenly up to the next stamp
   /// (Mooncake's stamps come in ticks of about 3 s).
   bool spread = true;
@@ -56,8 +64,13 @@ const Schema<Workload>& SchemaOf(Tag<Workload>);
 /// own lengths, a process needs lengths and a count): every broken rule at once, with its path.
 Status CheckWorkload(const Workload& workload);
 
-/// Draws or reads the requests. `trace_file` is the resolved file of `arrivals.trace`, empty
-/// without one. The same workload and seed give the same requests; streams "arrivals",
+/// Draws or reads the requests. `trace_file` is the resolved file of `arrivals.trace` (a log, or
+/// the description of one: trace_description.h), empty without one.
+///
+/// Gaps of a rate are rescaled so that the last of n requests arrives at exactly n / rate, and the
+/// first after its gap, as `vllm bench serve` does (vllm-project/vllm vllm/benchmarks/serve.py): a
+/// run's mean rate is the one that was asked for.
+/// The same workload and seed give the same requests; streams "arrivals",
 /// "input_tokens" and "output_tokens" are independent, so that changing the rate keeps every length
 /// (paired seeds). Errors: those of CheckWorkload and of the trace readers, with file and line.
 Result<RequestLoad> MakeLoad(const Workload& workload, const std::filesystem::path& trace_file,

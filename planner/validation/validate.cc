@@ -10,8 +10,10 @@
 
 #include "base/nearest_name.h"
 #include "planner/validation/field_map.h"
+#include "planner/validation/measured_serving.h"
 #include "planner/validation/prediction.h"
 #include "planner/validation/score.h"
+#include "planner/validation/serving_logs.h"
 #include "sim/simulate.h"
 
 namespace ridgeline::validation {
@@ -62,10 +64,15 @@ Result<SourceMappings> ReadMappings(const hardware::Catalog& catalog) {
   return NotFound("no folder validation/sources under the configuration folders");
 }
 
-/// A suite as read: either scenarios or formulas.
+/// A suite as read: scenarios, formulas or logs of serving.
 struct LoadedSuite {
   std::optional<Suite> suite = {};
   std::optional<FieldMap> formulas = {};
+  std::optional<ServingLogs> logs = {};
+
+  size_t num_cases() const {
+    return suite ? suite->cases.size() : formulas ? formulas->cases.size() : logs->runs.size();
+  }
 };
 
 Result<LoadedSuite> Load(const fs::path& path, const hardware::Catalog& catalog) {
@@ -78,6 +85,10 @@ Result<LoadedSuite> Load(const fs::path& path, const hardware::Catalog& catalog)
   if (IsFieldMap(document)) {
     ASSIGN_OR_RETURN(FieldMap formulas, ReadFieldMap(document));
     return LoadedSuite{.formulas = std::move(formulas)};
+  }
+  if (IsServingLogs(document)) {
+    ASSIGN_OR_RETURN(ServingLogs logs, ReadServingLogs(document, path.parent_path()));
+    return LoadedSuite{.logs = std::move(logs)};
   }
   ASSIGN_OR_RETURN(Suite suite, ReadYamlSuite(document));
   return LoadedSuite{.suite = std::move(suite)};
@@ -232,7 +243,7 @@ Result<ValidationReport> Validate(const std::vector<std::string>& names,
   for (const std::string& name : names.empty() ? ShippedSuites(catalog) : names) {
     ASSIGN_OR_RETURN(const fs::path path, FindSuite(name, catalog));
     ASSIGN_OR_RETURN(LoadedSuite one, Load(path, catalog));
-    total += static_cast<double>(one.suite ? one.suite->cases.size() : one.formulas->cases.size());
+    total += static_cast<double>(one.num_cases());
     loaded.push_back(std::move(one));
   }
   ValidationReport report;
@@ -241,6 +252,15 @@ Result<ValidationReport> Validate(const std::vector<std::string>& names,
     if (one.formulas) {
       report.suites.push_back(EvaluateFieldMap(*one.formulas, catalog));
       done += static_cast<double>(one.formulas->cases.size());
+      continue;
+    }
+    if (one.logs) {
+      report.suites.push_back(EvaluateServingLogs(*one.logs, stop, report.factors));
+      done += static_cast<double>(one.logs->runs.size());
+      report.is_partial = stop.IsRequested();
+      if (report.is_partial) {
+        break;
+      }
       continue;
     }
     SuiteOutcome outcome{.name = one.suite->name, .source = one.suite->source};

@@ -8,17 +8,20 @@
 #include "hardware/cluster.h"
 #include "sim/scenario.h"
 #include "workloads/framework.h"
+#include "workloads/serving_engine.h"
+#include "workloads/trace_description.h"
 
 namespace ridgeline::cli {
 namespace {
 
-constexpr std::array<KindInfo, 10> kKinds = {{
+constexpr std::array<KindInfo, 11> kKinds = {{
     {Kind::kGpu, "gpu", "gpus", "gpus", "a GPU"},
     {Kind::kNode, "node", "nodes", "nodes", "a node"},
     {Kind::kFabric, "fabric", "fabrics", "fabrics", "a fabric"},
     {Kind::kCluster, "cluster", "clusters", "clusters", "a cluster"},
     {Kind::kModel, "model", "models", "models", "a model"},
     {Kind::kFramework, "framework", "frameworks", "frameworks", "a framework"},
+    {Kind::kEngine, "engine", "engines", "engines", "a serving engine"},
     {Kind::kScenario, "scenario", "scenarios", "scenarios", "a scenario"},
     {Kind::kSuite, "suite", "suites", "validation", "a validation suite"},
     {Kind::kTrace, "trace", "traces", "traces", "a trace"},
@@ -52,7 +55,7 @@ Result<const KindInfo*> FindKind(const std::string& name) {
 }
 
 const KindInfo* KindOfDocument(const Node& document) {
-  if (HasAny(document, {"cases"})) {
+  if (HasAny(document, {"cases", "runs"})) {
     return InfoOf(Kind::kSuite);
   }
   if (HasAny(document, {"training", "serving", "forward", "cluster", "workload"})) {
@@ -61,12 +64,14 @@ const KindInfo* KindOfDocument(const Node& document) {
   if (HasAny(document, {"model_type", "architectures", "hidden_size"})) {
     return InfoOf(Kind::kModel);
   }
-  const std::array<std::pair<Kind, const SchemaInfo*>, 5> schemas = {
+  const std::array<std::pair<Kind, const SchemaInfo*>, 7> schemas = {
       {{Kind::kGpu, &SchemaOf(Tag<hardware::Gpu>{}).info()},
        {Kind::kNode, &SchemaOf(Tag<hardware::Node>{}).info()},
        {Kind::kFabric, &SchemaOf(Tag<hardware::Fabric>{}).info()},
        {Kind::kCluster, &SchemaOf(Tag<hardware::ClusterDescription>{}).info()},
-       {Kind::kFramework, &SchemaOf(Tag<workloads::Framework>{}).info()}}};
+       {Kind::kFramework, &SchemaOf(Tag<workloads::Framework>{}).info()},
+       {Kind::kEngine, &SchemaOf(Tag<workloads::ServingEngine>{}).info()},
+       {Kind::kTrace, &SchemaOf(Tag<workloads::TraceDescription>{}).info()}}};
   const KindInfo* best = nullptr;
   size_t best_keys = 0;
   for (const auto& [kind, schema] : schemas) {

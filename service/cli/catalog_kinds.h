@@ -16,6 +16,7 @@ enum class Kind {
   kCluster,
   kModel,
   kFramework,
+  kEngine,
   kScenario,
   kSuite,
   kTrace,

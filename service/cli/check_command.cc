@@ -5,6 +5,7 @@
 #include "base/diagnostic.h"
 #include "hardware/cluster.h"
 #include "planner/validation/field_map.h"
+#include "planner/validation/measured_serving.h"
 #include "planner/validation/suite.h"
 #include "service/cli/catalog_kinds.h"
 #include "service/cli/commands.h"
@@ -13,6 +14,8 @@
 #include "sim/scenario.h"
 #include "workloads/framework.h"
 #include "workloads/model_catalog.h"
+#include "workloads/serving_engine.h"
+#include "workloads/trace_description.h"
 
 namespace ridgeline::cli {
 namespace {
@@ -52,18 +55,31 @@ Result<std::string> CheckScenario(Node document, const Session& session) {
                             fmt::format("--set[{}]", i + 1)));
   }
   ASSIGN_OR_RETURN(const sim::Scenario scenario, sim::ResolveScenario(document, session.catalog));
-  if (!scenario.training) {
-    return scenario.cluster.name;
+  if (const auto& serving = scenario.serving) {
+    return fmt::format("{} on {} x {}, {} replicas of tp {}, {}", serving->model.name,
+                       serving->gpus(), scenario.cluster.gpu.name, serving->replicas, serving->tp,
+                       serving->load->description);
+  }
+  if (const auto& forward = scenario.forward) {
+    return fmt::format("{} on {} x {}, one {} pass of {} sequences", forward->model.name,
+                       forward->tp, scenario.cluster.gpu.name,
+                       Codec<AttentionPhase>::Write(forward->phase), forward->batch);
   }
   const workloads::Layout& layout = scenario.training->layout;
   return fmt::format("{} on {} x {}, tp {} pp {} dp {}", scenario.training->model.name,
                      layout.gpus(), scenario.cluster.gpu.name, layout.tp, layout.pp, layout.dp);
 }
 
-Result<std::string> CheckSuite(const Node& document) {
+Result<std::string> CheckSuite(const Node& document, const std::string& path) {
   if (validation::IsFieldMap(document)) {
     ASSIGN_OR_RETURN(const validation::FieldMap map, validation::ReadFieldMap(document));
     return fmt::format("{}, {} claims", map.name, map.cases.size());
+  }
+  if (validation::IsServingLogs(document)) {
+    const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+    ASSIGN_OR_RETURN(const validation::ServingLogs logs,
+                     validation::ReadServingLogs(document, folder));
+    return fmt::format("{}, {} runs", logs.name, logs.runs.size());
   }
   ASSIGN_OR_RETURN(const validation::Suite suite, validation::ReadYamlSuite(document));
   return fmt::format("{}, {} cases", suite.name, suite.cases.size());
@@ -86,11 +102,16 @@ Result<std::string> CheckDocument(const KindInfo& kind, const Node& document,
     case Kind::kFramework:
       return Decode<workloads::Framework>(document).map(
           [](const workloads::Framework& framework) { return framework.title; });
+    case Kind::kEngine:
+      return Decode<workloads::ServingEngine>(document).map(
+          [](const workloads::ServingEngine& engine) { return engine.title; });
+    case Kind::kTrace:
+      return Decode<workloads::TraceDescription>(document).map(
+          [](const workloads::TraceDescription& trace) { return trace.title; });
     case Kind::kScenario:
       return CheckScenario(document, session);
     case Kind::kSuite:
-      return CheckSuite(document);
-    case Kind::kTrace:
+      return CheckSuite(document, path);
     case Kind::kCalibration:
       break;
   }

@@ -24,6 +24,9 @@ struct Session {
 
   /// A remark on standard error, unless --quiet.
   void Note(const std::string& text) const;
+  /// Writes `out` to standard output now and empties it: for commands whose input is a stream.
+  /// False when the reader left; an error when it cannot be written.
+  Result<bool> FlushOut();
 };
 
 Result<int> Simulate(Session& session);

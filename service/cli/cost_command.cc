@@ -1,7 +1,157 @@
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "base/diagnostic.h"
 #include "service/cli/commands.h"
+#include "service/cli/cost_input.h"
+#include "service/cli/cost_output.h"
+#include "service/cli/exit_code.h"
+#include "service/cli/standard_error.h"
+#include "sim/compute/line_cost.h"
+#include "sim/compute/operation_line.h"
+#include "sim/compute/operation_time.h"
 
 namespace ridgeline::cli {
+namespace {
 
-Result<int> Cost(Session&) { return Unimplemented("not built yet: cost"); }
+constexpr int kMostShown = 20;  // mistakes told in full on standard error
+
+/// One GPU of that kind; collectives run on the first shipped node that holds it, by name.
+Result<hardware::Cluster> ClusterOfGpu(const hardware::Catalog& catalog, const std::string& name) {
+  Reference<hardware::Gpu> reference;
+  reference.name = name;
+  hardware::Cluster cluster;
+  ASSIGN_OR_RETURN(cluster.gpu, catalog.ResolveGpu(reference));
+  for (const std::string& node_name : catalog.Names("nodes")) {
+    Reference<hardware::Node> node_reference;
+    node_reference.name = node_name;
+    const Result<hardware::Node> node = catalog.ResolveNode(node_reference);
+    if (!node || !node->gpu.is_set()) {
+      continue;  // a node that does not read is none to run on; `ridgeline check` tells why
+    }
+    const Result<hardware::Gpu> gpu = catalog.ResolveGpu(node->gpu);
+    if (gpu && gpu->name == cluster.gpu.name) {
+      cluster.node = *node;
+      cluster.name = node_name;
+      return cluster;
+    }
+  }
+  cluster.node.gpus = 1;
+  cluster.node.gpu = reference;
+  cluster.name = "one " + cluster.gpu.name;
+  return cluster;
+}
+
+Result<hardware::Cluster> ClusterOf(const Session& session) {
+  const CommandLine& line = session.line;
+  if (line.gpu.empty() == line.cluster.empty()) {
+    return InvalidArgument(line.gpu.empty() ? "cost needs --gpu NAME or --cluster NAME"
+                                            : "--gpu and --cluster are both given",
+                           line.gpu.empty() ? "names: ridgeline list gpus, ridgeline list clusters"
+                                            : "keep one of them");
+  }
+  if (!line.gpu.empty()) {
+    return ClusterOfGpu(session.catalog, line.gpu);
+  }
+  Reference<hardware::ClusterDescription> reference;
+  reference.name = line.cluster;
+  return session.catalog.ResolveCluster(reference);
+}
+
+/// Turns lines into answers and keeps count of what went wrong.
+class Pricing {
+ public:
+  Pricing(Session& session, hardware::Cluster cluster)
+      : session_(session),
+        cluster_(std::move(cluster)),
+        time_(compute::OperationTime::Analytic(cluster_)),
+        output_(session.line.output, session.out),
+        source_(std::make_shared<SourceText>(SourceText{.name = "stdin", .text = {}})) {}
+
+  void Take(std::string_view text, bool is_cut) {
+    ++line_;
+    if (text.find_first_not_of(" \t\r") == std::string_view::npos) {
+      return;
+    }
+    const compute::LinePlace place{.source = source_, .line = line_};
+    if (is_cut) {
+      return Refuse({.code = ErrorCode::kResourceExhausted,
+                     .message = fmt::format("a line of more than {} bytes", text.size()),
+                     .where = place.At(0)});
+    }
+    const Result<compute::OperationLine> line = compute::ReadOperationLine(text, place);
+    if (!line) {
+      return Refuse(line.error());
+    }
+    Result<ridgeline::Cost> cost = compute::CostOfLine(*line, cluster_, time_);
+    if (!cost) {
+      cost.error().where = place.At(0);
+      return Refuse(cost.error());
+    }
+    const bool is_collective = compute::IsCollective(*line);
+    has_collectives_ = has_collectives_ || is_collective;
+    output_.Answer(line->op, *cost, is_collective ? "" : compute::kRooflineCondition);
+  }
+
+  int Finish() {
+    output_.Finish();
+    if (num_errors_ > kMostShown) {
+      Tell(fmt::format("{} more lines with mistakes not shown\n", num_errors_ - kMostShown));
+    }
+    if (has_collectives_) {
+      session_.closing_note = fmt::format("collectives on {}", cluster_.name);
+    }
+    return exit_code_;
+  }
+
+ private:
+  void Refuse(const Error& error) {
+    output_.Refuse(error, line_);
+    if (++num_errors_ <= kMostShown) {
+      Tell(RenderError(error, session_.has_color));
+    }
+    // What the user can mend outranks what is not built.
+    const int code = ExitCodeOf(error);
+    exit_code_ = exit_code_ == kExitDone || code == kExitUsage ? code : exit_code_;
+  }
+
+  Session& session_;
+  hardware::Cluster cluster_;
+  compute::OperationTime time_;
+  CostOutput output_;
+  std::shared_ptr<const SourceText> source_;
+  int line_ = 0;
+  int num_errors_ = 0;
+  bool has_collectives_ = false;
+  int exit_code_ = kExitDone;
+};
+
+}  // namespace
+
+Result<int> Cost(Session& session) {
+  ASSIGN_OR_RETURN(hardware::Cluster cluster, ClusterOf(session));
+  Pricing pricing(session, std::move(cluster));
+  CostInput input(STDIN_FILENO, session.stop);
+  while (true) {
+    ASSIGN_OR_RETURN(const bool has_more, input.Fill());
+    if (!has_more) {
+      break;
+    }
+    while (const std::optional<std::string_view> line = input.NextLine()) {
+      pricing.Take(*line, input.is_cut());
+    }
+    // Everything that came is answered before more is waited for.
+    ASSIGN_OR_RETURN(const bool is_read, session.FlushOut());
+    if (!is_read) {
+      break;
+    }
+  }
+  return pricing.Finish();
+}
 
 }  // namespace ridgeline::cli

@@ -8,6 +8,8 @@
 #include "service/cli/exit_code.h"
 #include "sim/scenario.h"
 #include "workloads/framework.h"
+#include "workloads/serving_engine.h"
+#include "workloads/trace_description.h"
 
 namespace ridgeline::cli {
 namespace {
@@ -24,7 +26,9 @@ std::vector<Root> Roots() {
           {"node", "nodes", &SchemaOf(Tag<hardware::Node>{}).info()},
           {"fabric", "fabrics", &SchemaOf(Tag<hardware::Fabric>{}).info()},
           {"cluster-file", "clusters", &SchemaOf(Tag<hardware::ClusterDescription>{}).info()},
-          {"framework", "frameworks", &SchemaOf(Tag<workloads::Framework>{}).info()}};
+          {"framework", "frameworks", &SchemaOf(Tag<workloads::Framework>{}).info()},
+          {"engine", "engines", &SchemaOf(Tag<workloads::ServingEngine>{}).info()},
+          {"trace", "traces", &SchemaOf(Tag<workloads::TraceDescription>{}).info()}};
 }
 
 std::string Facts(const KeyInfo& key) {

@@ -38,9 +38,12 @@ std::string OverviewHelp() {
   std::string not_built;
   for (const CommandInfo& command : Commands()) {
     if (command.is_built) {
-      text += fmt::format("  {}{}\n",
-                          report::Pad(fmt::format("{} {}", command.name, command.usage), 28),
-                          command.summary);
+      constexpr size_t kWidth = 28;
+      const std::string usage = fmt::format("{} {}", command.name, command.usage);
+      // A usage that fills its column has its summary on the next line.
+      text += usage.size() < kWidth
+                  ? fmt::format("  {}{}\n", report::Pad(usage, kWidth), command.summary)
+                  : fmt::format("  {}\n  {}{}\n", usage, report::Pad("", kWidth), command.summary);
     } else {
       not_built += (not_built.empty() ? "" : ", ") + std::string(command.name);
     }

@@ -28,7 +28,14 @@ Interrupt::Interrupt() {
     pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
     return;
   }
+  // The watcher takes no signal at all: whoever else waits for one (serve, for SIGTERM) blocks it
+  // in the threads that it knows, and this one must not be where it is delivered after all.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
   watcher_ = std::thread([this] { Watch(); });
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 Interrupt::~Interrupt() {

@@ -15,6 +15,8 @@
 #include "service/report/metric_text.h"
 #include "workloads/framework.h"
 #include "workloads/model_catalog.h"
+#include "workloads/serving_engine.h"
+#include "workloads/trace_description.h"
 
 namespace ridgeline::cli {
 namespace {
@@ -95,6 +97,21 @@ Result<std::vector<std::string>> FrameworkRow(const std::string&, const std::fil
   return std::vector<std::string>{framework.default_sharding, framework.title};
 }
 
+Result<std::vector<std::string>> EngineRow(const std::string&, const std::filesystem::path& path,
+                                           const hardware::Catalog&) {
+  ASSIGN_OR_RETURN(const workloads::ServingEngine engine, Read<workloads::ServingEngine>(path));
+  return std::vector<std::string>{engine.version, std::to_string(engine.block_tokens),
+                                  engine.title};
+}
+
+Result<std::vector<std::string>> TraceRow(const std::string&, const std::filesystem::path& path,
+                                          const hardware::Catalog&) {
+  ASSIGN_OR_RETURN(const workloads::TraceDescription trace,
+                   Read<workloads::TraceDescription>(path));
+  return std::vector<std::string>{std::to_string(trace.requests), Format(trace.span), trace.licence,
+                                  trace.title};
+}
+
 /// Scenarios and others say what they are in their first line, a comment.
 Result<std::vector<std::string>> CommentRow(const std::string&, const std::filesystem::path& path,
                                             const hardware::Catalog&) {
@@ -141,11 +158,15 @@ Listing ListingOf(Kind kind) {
               ModelRow};
     case Kind::kFramework:
       return {{{"sharding"}, {"title"}}, FrameworkRow};
+    case Kind::kEngine:
+      return {{{"version"}, {"tokens a block", Align::kRight}, {"title"}}, EngineRow};
     case Kind::kScenario:
     case Kind::kSuite:
-    case Kind::kTrace:
     case Kind::kCalibration:
       break;
+    case Kind::kTrace:
+      return {{{"requests", Align::kRight}, {"span", Align::kRight}, {"licence"}, {"title"}},
+              TraceRow};
   }
   return {{{"title"}}, CommentRow};
 }

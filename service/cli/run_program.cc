@@ -6,6 +6,7 @@
 #include <cstring>
 #include <exception>
 #include <optional>
+#include <utility>
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -58,17 +59,26 @@ Result<int> Dispatch(Session& session) {
   return Unimplemented("not built yet: " + name);
 }
 
-/// Writes all of `text`. A reader that left has what it wanted; anything else is told.
-int WriteOut(const std::string& text, int exit_code) {
+/// Writes all of `text`. False when the reader left.
+Result<bool> TryWriteOut(const std::string& text) {
   const bool is_written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
   if (is_written && std::fflush(stdout) == 0) {
-    return exit_code;
+    return true;
   }
   if (errno == EPIPE) {
+    return false;
+  }
+  return InvalidArgument(fmt::format("cannot write standard output: {}",
+                                     std::strerror(errno)));  // NOLINT(concurrency-mt-unsafe)
+}
+
+/// A reader that left has what it wanted; anything else is told.
+int WriteOut(const std::string& text, int exit_code) {
+  const Result<bool> written = TryWriteOut(text);
+  if (written) {
     return exit_code;
   }
-  Tell(fmt::format("error: cannot write standard output: {}\n",
-                   std::strerror(errno)));  // NOLINT(concurrency-mt-unsafe)
+  Tell(fmt::format("error: {}\n", written.error().message));
   return kExitUsage;
 }
 
@@ -148,6 +158,11 @@ void Session::Note(const std::string& text) const {
   if (!line.is_quiet) {
     Tell(fmt::format("{}\n", text));
   }
+}
+
+Result<bool> Session::FlushOut() {
+  const std::string text = std::exchange(out, {});
+  return TryWriteOut(text);
 }
 
 int RunProgram(const std::vector<std::string>& arguments) {

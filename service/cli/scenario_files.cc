@@ -6,6 +6,8 @@
 #include <iterator>
 
 #include "base/sha256.h"
+#include "base/units_text.h"
+#include "sim/scenario.h"
 
 namespace ridgeline::cli {
 namespace {
@@ -69,6 +71,20 @@ std::vector<report::Input> HashInputs(const std::vector<std::string>& arguments,
     inputs.push_back({.name = arguments[i], .sha256 = hash});
   }
   return inputs;
+}
+
+Result<Question> ReadQuestion(const CommandLine& line, const hardware::Catalog& catalog) {
+  ASSIGN_OR_RETURN(const std::vector<std::string> paths, ScenarioPaths(line.arguments, catalog));
+  ASSIGN_OR_RETURN(Node document, sim::ReadScenarioFiles(paths, line.overrides));
+  std::vector<report::Input> inputs = HashInputs(line.arguments, paths, document);
+  if (line.seed) {
+    RETURN_IF_ERROR(SetPath(document, "seed", std::to_string(*line.seed), "--seed"));
+  }
+  uint64_t seed = 1;
+  if (const Node* written = document.Find("seed"); written != nullptr && written->is_scalar()) {
+    seed = static_cast<uint64_t>(ParseInteger(written->scalar).value_or(1));
+  }
+  return Question{.document = std::move(document), .inputs = std::move(inputs), .seed = seed};
 }
 
 }  // namespace ridgeline::cli

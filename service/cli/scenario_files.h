@@ -1,12 +1,14 @@
 /// From what the user names to scenario files: paths, names under configs/scenarios, "-".
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "base/document.h"
 #include "base/result.h"
 #include "hardware/catalog.h"
+#include "service/cli/command_line.h"
 #include "service/report/simulation_result.h"
 
 namespace ridgeline::cli {
@@ -20,5 +22,14 @@ Result<std::vector<std::string>> ScenarioPaths(const std::vector<std::string>& a
 /// nodes still know the text that they came from (standard input can be read only once).
 std::vector<report::Input> HashInputs(const std::vector<std::string>& arguments,
                                       const std::vector<std::string>& paths, const Node& document);
+
+/// What a command that takes scenarios was asked: its files, merged, with --set and --seed laid
+/// over.
+struct Question {
+  Node document;
+  std::vector<report::Input> inputs;
+  uint64_t seed = 1;  // the scenario's; 1 as well when it cannot be read, which resolving then says
+};
+Result<Question> ReadQuestion(const CommandLine& line, const hardware::Catalog& catalog);
 
 }  // namespace ridgeline::cli

@@ -3,13 +3,14 @@
 
 #include "base/evidence.h"
 #include "service/report/metric_text.h"
+#include "service/report/report_words.h"
 #include "service/report/simulation_result.h"
 
 namespace ridgeline::report {
 namespace {
 
-std::string Breakdown(std::string_view heading, const std::vector<sim::Share>& shares,
-                      std::string_view unit) {
+std::string BreakdownTable(std::string_view heading, const std::vector<sim::Share>& shares,
+                           std::string_view unit) {
   if (shares.empty()) {
     return {};
   }
@@ -32,7 +33,7 @@ std::string Breakdown(std::string_view heading, const std::vector<sim::Share>& s
 
 std::string RenderMarkdown(const SimulationResult& result) {
   const sim::Report& report = result.report;
-  std::string text = fmt::format("## {}\n\n**{}**\n\n", report.title, Headline(result));
+  std::string text = fmt::format("## {}\n\n**{}**\n\n", report.title, Headline(report));
   if (!report.fits) {
     text += "Does not fit in memory.\n\n";
   }
@@ -43,8 +44,16 @@ std::string RenderMarkdown(const SimulationResult& result) {
                             std::string(EvidenceName(metric.evidence))});
   }
   text += RenderTable(metrics, OutputFormat::kMarkdown);
-  text += Breakdown("where a step goes", report.time, "s");
-  text += Breakdown("memory of the fullest GPU", report.memory, "B");
+  if (!result.targets.empty()) {
+    Table targets{.columns = {{"target"}, {"is", Align::kRight}, {""}}, .rows = {}};
+    for (const TargetOutcome& outcome : result.targets) {
+      targets.rows.push_back({outcome.target.written, ValueText(outcome.value, outcome.unit),
+                              outcome.is_met ? "met" : "missed"});
+    }
+    text += "\n" + RenderTable(targets, OutputFormat::kMarkdown);
+  }
+  text += BreakdownTable(TimeHeading(report.kind), report.time, "s");
+  text += BreakdownTable(MemoryHeading(report.kind), report.memory, "B");
   for (const Error& warning : report.warnings) {
     text += fmt::format("\n> warning: {} {}\n", warning.message, warning.hint);
   }

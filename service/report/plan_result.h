@@ -14,7 +14,7 @@ namespace ridgeline::report {
 struct PlanResult {
   planner::Plan plan;
   uint64_t seed = 1;
-  std::vector<Input> inputs;
+  std::vector<Input> inputs = {};
 };
 
 /// In any format; ends in a newline. Depends on nothing but `result` and the build: the same answer
@@ -27,5 +27,7 @@ std::string RenderJson(const PlanResult& result);
 /// One row a candidate: its rank, the searched settings, the objective and the metrics that matter
 /// for its kind. Exact numbers in base units: for csv and jsonl.
 Table CandidatesTable(const planner::Plan& plan);
+/// "tp 4, replicas 2: 5.4 requests/s ...": one line, for remarks while the search goes on.
+std::string CandidateText(const planner::Candidate& candidate);
 
 }  // namespace ridgeline::report

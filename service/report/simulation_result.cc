@@ -4,10 +4,8 @@
 #include <cmath>
 #include <numeric>
 
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
-#include "base/units_text.h"
 #include "service/report/metric_text.h"
 
 namespace ridgeline::report {
@@ -53,37 +51,6 @@ Table MetricsTable(const sim::Report& report) {
                           std::string(EvidenceName(metric.evidence))});
   }
   return table;
-}
-
-std::string Headline(const SimulationResult& result) {
-  std::string line;
-  const auto append = [&line](const std::string& part) {
-    line += (line.empty() ? "" : "   ") + part;
-  };
-  const sim::Report& report = result.report;
-  if (const sim::Metric* step = report.Find("step_time")) {
-    append(Format(Seconds::FromBase(step->value), 4) + "/step");
-  }
-  if (const sim::Metric* tokens = report.Find("tokens_per_second")) {
-    append(ValueText(tokens->value, tokens->unit));
-  }
-  if (const sim::Metric* mfu = report.Find("mfu")) {
-    append(MetricText(*mfu, mfu->value) + " MFU");
-  }
-  if (const sim::Metric* peak = report.Find("memory.peak")) {
-    const std::string text = ValueText(peak->value, peak->unit);
-    const sim::Metric* capacity = report.Find("memory.capacity");
-    if (capacity == nullptr) {
-      append(text);
-    } else {
-      const std::string whole = ValueText(capacity->value, capacity->unit);
-      // "71.3 of 80 GB": the unit is said once when both have it.
-      const size_t blank = text.find(' ');
-      const bool is_same_unit = blank != std::string::npos && whole.ends_with(text.substr(blank));
-      append((is_same_unit ? text.substr(0, blank) : text) + " of " + whole);
-    }
-  }
-  return line;
 }
 
 std::vector<double> PercentagesAddingTo100(const std::vector<double>& parts) {

@@ -20,7 +20,7 @@ struct Input {
 struct SimulationResult {
   sim::Report report;
   uint64_t seed = 1;
-  std::vector<Input> inputs;
+  std::vector<Input> inputs = {};
   std::vector<TargetOutcome> targets = {};  // of the scenario, judged; empty: it has none
 };
 
@@ -34,8 +34,6 @@ std::string RenderJson(const SimulationResult& result);
 std::string RenderMarkdown(const SimulationResult& result);
 /// name, value, unit, low, high, evidence: for csv and jsonl. Numbers read back to the same double.
 Table MetricsTable(const sim::Report& report);
-/// "17.81 s/step   471 k tokens/s   42.1 % MFU   71.3 of 80 GB".
-std::string Headline(const SimulationResult& result);
 
 /// `parts` in percent with one decimal, so rounded that they add to exactly 100.0 (largest
 /// remainder). Empty or all-zero parts give zeros.

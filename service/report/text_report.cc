@@ -1,44 +1,54 @@
 /// The answer on a terminal: the answer first, then the table, then where it goes, then how to get
 /// more.
-#include <algorithm>
-#include <cmath>
-
 #include <fmt/format.h>
 
 #include "base/diagnostic.h"
-#include "base/units_text.h"
 #include "service/report/metric_text.h"
+#include "service/report/report_words.h"
 #include "service/report/simulation_result.h"
 
 namespace ridgeline::report {
 namespace {
 
-std::string Breakdown(std::string_view heading, const std::vector<sim::Share>& shares,
-                      std::string_view unit) {
-  if (shares.empty()) {
+constexpr std::string_view kStatistics[] = {"mean", "p50", "p90", "p99"};
+
+/// "ttft" of "ttft.p99"; empty for what is no statistic of a latency.
+std::string_view LatencyOf(std::string_view name) {
+  for (const std::string_view statistic : kStatistics) {
+    if (name.ends_with(statistic) && name.size() > statistic.size() + 1 &&
+        name[name.size() - statistic.size() - 1] == '.') {
+      return name.substr(0, name.size() - statistic.size() - 1);
+    }
+  }
+  return {};
+}
+
+/// One row a latency, one column a statistic: as people compare them.
+std::string Latencies(const sim::Report& report) {
+  Table table{.columns = {{"latency"}}, .rows = {}};
+  for (const std::string_view statistic : kStatistics) {
+    table.columns.push_back({std::string(statistic), Align::kRight});
+  }
+  for (const std::string_view name : {"ttft", "tpot", "itl", "e2el"}) {
+    std::vector<std::string> row = {std::string(name)};
+    for (const std::string_view statistic : kStatistics) {
+      row.push_back(MetricCell(report, fmt::format("{}.{}", name, statistic)));
+    }
+    table.rows.push_back(std::move(row));
+  }
+  return "\n" + RenderTable(table, OutputFormat::kTable);
+}
+
+std::string Targets(const std::vector<TargetOutcome>& targets) {
+  if (targets.empty()) {
     return {};
   }
-  std::vector<double> values;
-  size_t title_width = 0;
-  double largest = 0;
-  for (const sim::Share& share : shares) {
-    values.push_back(share.value);
-    title_width = std::max(title_width, DisplayWidth(share.title));
-    largest = std::max(largest, share.value);
+  Table table{.columns = {{"target"}, {"is", Align::kRight}, {""}}, .rows = {}};
+  for (const TargetOutcome& outcome : targets) {
+    table.rows.push_back({outcome.target.written, ValueText(outcome.value, outcome.unit),
+                          outcome.is_met ? "met" : "missed"});
   }
-  const std::vector<double> percentages = PercentagesAddingTo100(values);
-  constexpr int kBarWidth = 28;
-  std::string text = fmt::format("\n{}\n", heading);
-  for (size_t i = 0; i < shares.size(); ++i) {
-    if (shares[i].value == 0) {
-      continue;  // json lists it; a reader need not
-    }
-    const double of_largest = largest > 0 ? shares[i].value / largest : 0;
-    text += fmt::format("  {}  {}  {}  {:5.1f} %\n", Pad(shares[i].title, title_width),
-                        Pad(Bar(of_largest, kBarWidth), kBarWidth),
-                        Pad(ValueText(shares[i].value, unit), 9, Align::kRight), percentages[i]);
-  }
-  return text;
+  return "\n" + RenderTable(table, OutputFormat::kTable);
 }
 
 Table Metrics(const sim::Report& report, bool is_wide) {
@@ -49,37 +59,14 @@ Table Metrics(const sim::Report& report, bool is_wide) {
     const bool is_part = metric.name.starts_with("time.") ||
                          (metric.name.starts_with("memory.") && metric.name != "memory.peak" &&
                           metric.name != "memory.allocated");
-    if (is_wide || !is_part) {
+    const bool is_in_block =
+        report.kind == sim::ReportKind::kServing && !LatencyOf(metric.name).empty();
+    if (is_wide || (!is_part && !is_in_block)) {
       table.rows.push_back({metric.name, MetricText(metric, metric.value), RangeText(metric),
                             std::string(EvidenceName(metric.evidence))});
     }
   }
   return table;
-}
-
-/// One line: how the time is known and what it leans on.
-std::string Trust(const sim::Report& report) {
-  const sim::Metric* step = report.Find("step_time");
-  if (step == nullptr) {
-    return {};
-  }
-  std::string text = fmt::format("\ntrust   step time is {}", EvidenceName(step->evidence));
-  if (step->value > 0 && step->high > step->low) {
-    text += fmt::format(", {:+.0f} to {:+.0f} %", 100 * (step->low / step->value - 1),
-                        100 * (step->high / step->value - 1));
-  }
-  const auto is_default = [](const sim::Assumption& assumption) {
-    return assumption.source == "default";
-  };
-  const auto defaults =
-      std::count_if(report.assumptions.begin(), report.assumptions.end(), is_default);
-  const auto cited = static_cast<std::ptrdiff_t>(report.assumptions.size()) - defaults;
-  if (cited + defaults > 0) {
-    text += fmt::format(
-        ";\n        leans on {} cited figures and {} defaults: -o wide lists each with its source",
-        cited, defaults);
-  }
-  return text + "\n";
 }
 
 std::string Assumptions(const sim::Report& report) {
@@ -97,13 +84,17 @@ std::string Assumptions(const sim::Report& report) {
 
 std::string RenderText(const SimulationResult& result, bool is_wide) {
   const sim::Report& report = result.report;
-  std::string text = fmt::format("{}\n{}\n", report.title, Headline(result));
+  std::string text = fmt::format("{}\n{}\n", report.title, Headline(report));
   if (!report.fits) {
     text += "does not fit in memory: the times below are those it would have\n";
   }
   text += "\n" + RenderTable(Metrics(report, is_wide), OutputFormat::kTable);
-  text += Breakdown("where a step goes", report.time, "s");
-  text += Breakdown("memory of the fullest GPU", report.memory, "B");
+  if (report.kind == sim::ReportKind::kServing && !is_wide) {
+    text += Latencies(report);
+  }
+  text += Targets(result.targets);
+  text += Breakdown(TimeHeading(report.kind), report.time, "s");
+  text += Breakdown(MemoryHeading(report.kind), report.memory, "B");
   text += Trust(report);
   if (is_wide) {
     text += Assumptions(report);

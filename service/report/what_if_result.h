@@ -14,7 +14,7 @@ namespace ridgeline::report {
 struct WhatIfResult {
   planner::WhatIf what_if;
   uint64_t seed = 1;
-  std::vector<Input> inputs;
+  std::vector<Input> inputs = {};
 };
 
 /// In any format; ends in a newline. Depends on nothing but `result` and the build: the same answer

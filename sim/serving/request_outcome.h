@@ -11,12 +11,13 @@ namespace ridgeline::serving {
 
 enum class RequestState { kDone, kRunning, kQueued, kRejected };
 
-/// Equal gaps between a request's tokens that grow by a constant: `count` gaps, the first `first`,
-/// each `step` longer than the one before.
+/// Gaps between a request's tokens that grow by a constant: `count` gaps, the first `first`, each
+/// `step` longer than the one before; `sequences` requests of one batch had them at the same time.
 struct GapRun {
   engine::Picoseconds first = 0;
   engine::Picoseconds step = 0;
   int64_t count = 0;
+  int64_t sequences = 1;
 };
 
 struct RequestOutcome {
@@ -26,6 +27,8 @@ struct RequestOutcome {
   engine::Picoseconds scheduled = 0;    // first time in a batch
   engine::Picoseconds first_token = 0;  // end of the step that sampled it
   engine::Picoseconds last_token = 0;
+  /// Between first and last token: from each preemption until it was scheduled again.
+  engine::Picoseconds preempted_wait = 0;
   int64_t input_tokens = 0;
   int64_t output_tokens = 0;  // got so far
   int64_t cached_tokens = 0;  // of the prompt, found in the prefix cache when first scheduled

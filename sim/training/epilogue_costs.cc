@@ -40,7 +40,7 @@ Result<Duration> MemoryTime(const compute::OperationTime& time, MemoryBoundKind 
 
 }  // namespace
 
-Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const StageCosts& stages,
+Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const StageView& stages,
                                    const compute::OperationTime& time) {
   const workloads::Layout& layout = training.layout;
   const workloads::TrainingDtypes& dtypes = training.framework.dtypes;
@@ -134,7 +134,7 @@ Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const 
   return costs;
 }
 
-Status FitsClock(const sim::TrainingScenario& training, const StageCosts& stages,
+Status FitsClock(const sim::TrainingScenario& training, const StageView& stages,
                  const EpilogueCosts& epilogue) {
   const auto seconds = [](const Duration& duration) {
     return static_cast<double>(duration[Bound::kHigh]) * 1e-12;

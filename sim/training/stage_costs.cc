@@ -1,6 +1,8 @@
 #include "sim/training/stage_costs.h"
 
 #include <algorithm>
+#include <array>
+#include <optional>
 #include <utility>
 
 #include "workloads/layer_placement.h"
@@ -116,7 +118,7 @@ Result<CostedLayer> CostLayer(std::string name, const LoweredLayer& lowered,
 
 }  // namespace
 
-Result<StageCosts> CostStages(const sim::TrainingScenario& training,
+Result<LayerCosts> CostLayers(const sim::TrainingScenario& training,
                               const compute::OperationTime& time) {
   const workloads::Model& model = training.model;
   const workloads::Layout& layout = training.layout;
@@ -127,10 +129,10 @@ Result<StageCosts> CostStages(const sim::TrainingScenario& training,
                                               .sequence_length = training.sequence_length,
                                               .compute = training.precision,
                                               .recompute = training.recompute};
-  StageCosts costs;
-  std::vector<size_t> index_of_kind(model.kinds.size(), SIZE_MAX);
+  LayerCosts costs;
+  costs.index_of_kind.assign(model.kinds.size(), SIZE_MAX);
   for (const int kind_index : model.layers) {
-    size_t& index = index_of_kind[static_cast<size_t>(kind_index)];
+    size_t& index = costs.index_of_kind[static_cast<size_t>(kind_index)];
     if (index != SIZE_MAX) {
       continue;
     }
@@ -144,7 +146,6 @@ Result<StageCosts> CostStages(const sim::TrainingScenario& training,
   const auto shard = static_cast<double>(model.vocabulary) * static_cast<double>(model.hidden) /
                      static_cast<double>(layout.tp);
   const bool shares_table = model.has_tied_embeddings && layout.pp == 1;
-  const size_t embedding = costs.layers.size();
   {
     ASSIGN_OR_RETURN(const LoweredLayer lowered, workloads::LowerEmbedding(request));
     ASSIGN_OR_RETURN(CostedLayer costed, CostLayer("embedding", lowered, layout, time));
@@ -154,7 +155,6 @@ Result<StageCosts> CostStages(const sim::TrainingScenario& training,
                      : 0.0);
     costs.layers.push_back(std::move(costed));
   }
-  const size_t head = costs.layers.size();
   {
     ASSIGN_OR_RETURN(const LoweredLayer lowered, workloads::LowerHead(request));
     ASSIGN_OR_RETURN(CostedLayer costed, CostLayer("head", lowered, layout, time));
@@ -164,43 +164,74 @@ Result<StageCosts> CostStages(const sim::TrainingScenario& training,
         (shares_table ? 0.0 : shard) + static_cast<double>(model.hidden) * (has_bias ? 2.0 : 1.0);
     costs.layers.push_back(std::move(costed));
   }
+  return costs;
+}
 
-  const auto placement = workloads::PlaceLayers(model.num_layers(), layout.pp * layout.vpp,
+Result<std::vector<ChunkCosts>> PlaceChunks(const sim::TrainingScenario& training,
+                                            const LayerCosts& layers) {
+  const workloads::Model& model = training.model;
+  const int64_t stages = training.layout.pp * training.layout.vpp;
+  const auto placement = workloads::PlaceLayers(model.num_layers(), stages,
                                                 training.framework.counts_embedding_as_layer);
   if (!placement) {
     return InvalidArgument(
         fmt::format("layers do not spread over the pipeline: {} layers, {} chunks",
-                    model.num_layers(), layout.pp * layout.vpp));
+                    model.num_layers(), stages));
   }
+  std::vector<ChunkCosts> chunks;
   for (size_t chunk = 0; chunk < placement->size(); ++chunk) {
-    ChunkCosts chunk_costs;
+    ChunkCosts costs;
     if (chunk == 0) {
-      chunk_costs.layers.push_back(embedding);
+      costs.layers.push_back(layers.embedding());
     }
     const workloads::ChunkLayers& range = (*placement)[chunk];
     for (int64_t i = range.first; i < range.first + range.count; ++i) {
-      chunk_costs.layers.push_back(
-          index_of_kind[static_cast<size_t>(model.layers[static_cast<size_t>(i)])]);
+      costs.layers.push_back(
+          layers.index_of_kind[static_cast<size_t>(model.layers[static_cast<size_t>(i)])]);
     }
     if (chunk + 1 == placement->size()) {
-      chunk_costs.layers.push_back(head);
+      costs.layers.push_back(layers.head());
     }
-    costs.chunks.push_back(std::move(chunk_costs));
+    chunks.push_back(std::move(costs));
   }
+  return chunks;
+}
 
-  costs.has_pipeline = layout.pp > 1;
-  if (costs.has_pipeline) {
-    const double tokens =
-        static_cast<double>(training.micro_batch) * static_cast<double>(training.sequence_length);
-    const double split = layout.sequence_parallel ? static_cast<double>(layout.tp) : 1.0;
-    const Bytes message =
-        tokens * static_cast<double>(model.hidden) / split * BytesPerElement(training.precision);
-    for (int64_t stage = 0; stage < layout.pp; ++stage) {
-      costs.boundary_sends.push_back(Duration::Of(
-          time.CostOf(Collective{CollectiveKind::kSend, message,
-                                 workloads::BoundaryGroup(layout, stage), training.precision})));
-    }
+std::vector<Duration> CostBoundarySends(const sim::TrainingScenario& training,
+                                        const compute::OperationTime& time) {
+  const workloads::Layout& layout = training.layout;
+  std::vector<Duration> sends;
+  if (layout.pp == 1) {
+    return sends;
   }
+  const double tokens =
+      static_cast<double>(training.micro_batch) * static_cast<double>(training.sequence_length);
+  const double split = layout.sequence_parallel ? static_cast<double>(layout.tp) : 1.0;
+  const Bytes message = tokens * static_cast<double>(training.model.hidden) / split *
+                        BytesPerElement(training.precision);
+  // A boundary lies within a node or between two: each kind is costed once.
+  std::array<std::optional<Duration>, 2> known;
+  sends.reserve(static_cast<size_t>(layout.pp));
+  for (int64_t stage = 0; stage < layout.pp; ++stage) {
+    const RankGroup group = workloads::BoundaryGroup(layout, stage);
+    std::optional<Duration>& duration = known.at(group.ranks_per_node == 1 ? 0 : 1);
+    if (!duration) {
+      duration = Duration::Of(
+          time.CostOf(Collective{CollectiveKind::kSend, message, group, training.precision}));
+    }
+    sends.push_back(*duration);
+  }
+  return sends;
+}
+
+Result<StageCosts> CostStages(const sim::TrainingScenario& training,
+                              const compute::OperationTime& time) {
+  ASSIGN_OR_RETURN(LayerCosts layers, CostLayers(training, time));
+  StageCosts costs;
+  ASSIGN_OR_RETURN(costs.chunks, PlaceChunks(training, layers));
+  costs.layers = std::move(layers.layers);
+  costs.has_pipeline = training.layout.pp > 1;
+  costs.boundary_sends = CostBoundarySends(training, time);
   return costs;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -72,6 +73,40 @@ struct StageCosts {
   std::vector<Duration> boundary_sends;
   bool has_pipeline = false;
 };
+
+/// The distinct layers of a model for one tp, ep, micro-batch and recomputation: what every way of
+/// cutting the model into stages shares. (With a shared word table the head also depends on whether
+/// pp is 1.)
+struct LayerCosts {
+  std::vector<CostedLayer> layers;    // decoder layers, then embedding and head
+  std::vector<size_t> index_of_kind;  // by the model's kind; SIZE_MAX for those without a layer
+  size_t embedding() const { return layers.size() - 2; }
+  size_t head() const { return layers.size() - 1; }
+};
+
+/// StageCosts that stand elsewhere: what a planner puts together from parts that many candidates
+/// share.
+struct StageView {
+  std::span<const CostedLayer> layers;
+  std::span<const ChunkCosts> chunks;
+  std::span<const Duration> boundary_sends;  // empty without a pipeline
+
+  StageView(std::span<const CostedLayer> layers_in, std::span<const ChunkCosts> chunks_in,
+            std::span<const Duration> sends_in)
+      : layers(layers_in), chunks(chunks_in), boundary_sends(sends_in) {}
+  /// Implicit: whoever reads costs need not know who keeps them.
+  StageView(const StageCosts& costs)  // NOLINT(google-explicit-constructor)
+      : layers(costs.layers), chunks(costs.chunks), boundary_sends(costs.boundary_sends) {}
+};
+
+/// The parts of CostStages, for whoever keeps them.
+Result<LayerCosts> CostLayers(const sim::TrainingScenario& training,
+                              const compute::OperationTime& time);
+Result<std::vector<ChunkCosts>> PlaceChunks(const sim::TrainingScenario& training,
+                                            const LayerCosts& layers);
+/// Empty without a pipeline.
+std::vector<Duration> CostBoundarySends(const sim::TrainingScenario& training,
+                                        const compute::OperationTime& time);
 
 /// Lowers and costs a training step's parts. Errors: UNIMPLEMENTED for layers that cannot be
 /// lowered, kFailedPrecondition when the GPU lacks the data type.

@@ -67,12 +67,12 @@ struct EpilogueCosts {
   Duration norm_reduction;              // one scalar over all ranks
   std::vector<Duration> update;         // by rank
 };
-Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const StageCosts& stages,
+Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const StageView& stages,
                                    const compute::OperationTime& time);
 
 /// OK when all that the step does, one thing after the other, stays within the simulated clock (106
 /// days); kOutOfRange, with the span, otherwise.
-Status FitsClock(const sim::TrainingScenario& training, const StageCosts& stages,
+Status FitsClock(const sim::TrainingScenario& training, const StageView& stages,
                  const EpilogueCosts& epilogue);
 
 /// Builds the program of costs that fit the clock. Errors: those of workloads::OrderOf; kCancelled

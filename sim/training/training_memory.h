@@ -31,8 +31,14 @@ inline constexpr double kContextMebibytes = 1573;
 inline constexpr double kReservedLow = 1.03;
 inline constexpr double kReservedHigh = 1.07;
 
+/// What must fit of a GPU's memory: the middle of what the allocator reserves, and the context.
+inline Bytes PeakOf(Bytes allocated) {
+  const double reserve = 0.5 * (kReservedLow + kReservedHigh) - 1.0;
+  return Bytes::FromBase(allocated.base() * (1.0 + reserve) + kContextMebibytes * 1048576.0);
+}
+
 /// By pipeline rank.
 Result<std::vector<MemoryUse>> CountMemory(const sim::TrainingScenario& training,
-                                           const StageCosts& stages);
+                                           const StageView& stages);
 
 }  // namespace ridgeline::training

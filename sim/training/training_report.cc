@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/units_text.h"
+#include "sim/report_settings.h"
 
 namespace ridgeline::training {
 namespace {
@@ -119,7 +120,7 @@ void AddMemory(sim::Report& report, const sim::Scenario& scenario,
   const double allocated = worst->allocated().base();
   const double context = kContextMebibytes * 1048576.0;
   const double reserve = 0.5 * (kReservedLow + kReservedHigh) - 1.0;
-  const Ranged peak = {allocated * (1.0 + reserve) + context, allocated * kReservedLow + context,
+  const Ranged peak = {PeakOf(worst->allocated()).base(), allocated * kReservedLow + context,
                        allocated * kReservedHigh + context};
   const auto exact = [](double value) { return Ranged{value, value, value}; };
   Add(report, "memory.peak", peak, "B");
@@ -201,21 +202,6 @@ void AddAssumptions(sim::Report& report, const sim::Scenario& scenario,
   }
 }
 
-void FlattenSettings(const Node& node, const std::string& path,
-                     std::map<std::string, std::string>& settings) {
-  if (node.is_map()) {
-    for (const Node::Entry& entry : node.entries) {
-      FlattenSettings(entry.value, path.empty() ? entry.key : path + "." + entry.key, settings);
-    }
-  } else if (node.is_list()) {
-    for (size_t i = 0; i < node.items.size(); ++i) {
-      FlattenSettings(node.items[i], fmt::format("{}[{}]", path, i), settings);
-    }
-  } else {
-    settings[path] = node.is_null() ? "null" : node.scalar;
-  }
-}
-
 }  // namespace
 
 sim::Report WriteReport(const sim::Scenario& scenario, const compute::OperationTime& time,
@@ -223,7 +209,7 @@ sim::Report WriteReport(const sim::Scenario& scenario, const compute::OperationT
                         const StepResults& step) {
   sim::Report report;
   report.title = Title(scenario);
-  FlattenSettings(scenario.resolved, "", report.settings);
+  report.settings = sim::FlattenSettings(scenario.resolved);
   const Ranged seconds = SecondsOf(step);
   Add(report, "step_time", seconds, "s");
   AddRates(report, scenario, stages, seconds);

@@ -7,13 +7,17 @@
 #include "calibration/imported_ops.h"
 #include "calibration/profile.h"
 #include "hardware/catalog.h"
+#include "planner/training_space.h"
 #include "planner/validation/field_map.h"
+#include "planner/validation/measured_serving.h"
 #include "planner/validation/source_mapping.h"
 #include "planner/validation/suite.h"
 #include "sim/scenario.h"
 #include "tests/architecture/source_tree.h"
 #include "workloads/framework.h"
 #include "workloads/model_catalog.h"
+#include "workloads/serving_engine.h"
+#include "workloads/trace_description.h"
 
 namespace ridgeline::architecture {
 namespace {
@@ -48,6 +52,8 @@ void ExpectAllDecode(const std::string& folder) {
 TEST(ConfigsTest, GpusDecode) { ExpectAllDecode<hardware::Gpu>("gpus"); }
 TEST(ConfigsTest, NodesDecode) { ExpectAllDecode<hardware::Node>("nodes"); }
 TEST(ConfigsTest, FabricsDecode) { ExpectAllDecode<hardware::Fabric>("fabrics"); }
+TEST(ConfigsTest, EnginesDecode) { ExpectAllDecode<workloads::ServingEngine>("engines"); }
+TEST(ConfigsTest, TracesDecode) { ExpectAllDecode<workloads::TraceDescription>("traces"); }
 TEST(ConfigsTest, FrameworksDecode) { ExpectAllDecode<workloads::Framework>("frameworks"); }
 
 TEST(ConfigsTest, ClustersResolve) {
@@ -103,6 +109,14 @@ TEST(ConfigsTest, ScenariosResolve) {
   }
 }
 
+TEST(ConfigsTest, PlansAreSpaces) {
+  for (const std::filesystem::path& file : ConfigsOf("plans")) {
+    ExpectReads(file, sim::ReadScenarioFiles({file.string()}, {}).and_then([](const Node& node) {
+      return planner::ReadTrainingSpace(node, kCatalog);
+    }));
+  }
+}
+
 TEST(ConfigsTest, SuitesAndMappingsRead) {
   ExpectReads("sources", validation::SourceMappings::Read(kRoot / "configs/validation/sources"));
   for (const std::filesystem::path& file : ConfigsOf("validation")) {
@@ -113,6 +127,8 @@ TEST(ConfigsTest, SuitesAndMappingsRead) {
     ASSERT_TRUE(document.has_value()) << RenderError(document.error());
     if (validation::IsFieldMap(*document)) {
       ExpectReads(file, validation::ReadFieldMap(*document));
+    } else if (validation::IsServingLogs(*document)) {
+      ExpectReads(file, validation::ReadServingLogs(*document, file.parent_path()));
     } else {
       ExpectReads(file, validation::ReadYamlSuite(*document));
     }
@@ -121,9 +137,9 @@ TEST(ConfigsTest, SuitesAndMappingsRead) {
 
 // A folder that no test above reads would hold keys that nobody reads.
 TEST(ConfigsTest, EveryFolderHasAReader) {
-  const std::vector<std::string> known = {"calibration", "clusters",  "fabrics", "frameworks",
-                                          "gpus",        "models",    "nodes",   "scenarios",
-                                          "schemas",     "validation"};
+  const std::vector<std::string> known = {
+      "calibration", "clusters", "engines",   "fabrics", "frameworks", "gpus",      "models",
+      "nodes",       "plans",    "scenarios", "schemas", "traces",     "validation"};
   for (const auto& entry : std::filesystem::directory_iterator(kRoot / "configs")) {
     if (entry.is_directory()) {
       const std::string name = entry.path().filename().string();

@@ -43,13 +43,14 @@ class ExitCodes(CliTest):
         self.expect(2, "simulate", DEMO, "--trace", "", says="--trace needs the name of a file")
 
     def test_what_is_planned_is_5_with_its_name(self):
-        for name in ("plan", "whatif", "render", "compare", "cost", "calibrate", "trace", "serve", "runs"):
+        for name in ("render", "compare", "calibrate", "trace", "runs"):
             self.expect(5, name, "anything", says=f"not built yet: {name}")
             self.expect(5, name, "--help", says=f"not built yet: {name}")
-        for flag in ("--save", "--html", "--server", "--calibration", "--vary"):
+        for flag in ("--save", "--html", "--calibration"):
             self.expect(5, "simulate", DEMO, flag, "x", says=f"not built yet: {flag}")
-        path = self.write("serving.yaml", "cluster: {nodes: dgx-h100, count: 1}\nserving: {model: llama-3.1-8b}\n")
-        self.expect(5, "simulate", path, says="not built yet")
+        path = self.write("serving.yaml", "cluster: {nodes: dgx-h100, count: 1}\nserving: {model: llama-3.1-8b, engine: sglang}\n"
+                          "workload: {arrivals: {rate: 1 req/s}, requests: 1, input_tokens: 1, output_tokens: 1}\n")
+        self.expect(5, "simulate", path, says=["not built yet", "sglang"])
 
     def test_a_deadline_is_4(self):
         self.expect(4, "simulate", DEMO, "--timeout", "1 ns", says="deadline exceeded")

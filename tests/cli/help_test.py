@@ -47,13 +47,14 @@ class Help(CliTest):
 
 class Catalog(CliTest):
     def test_every_kind_is_listed(self):
-        for kind in ("gpus", "nodes", "fabrics", "clusters", "models", "frameworks", "scenarios", "suites"):
+        for kind in ("gpus", "nodes", "fabrics", "clusters", "models", "frameworks", "scenarios", "suites", "traces"):
             rows = json.loads(self.expect(0, "list", kind, "-o", "json").stdout)
             self.assertGreater(len(rows), 1, kind)
             names = [row["name"] for row in rows]
             self.assertEqual(names, sorted(set(names)), kind)
-        for kind in ("traces", "calibrations"):
-            self.expect(0, "list", kind, says="none")
+        rows = json.loads(self.expect(0, "list", "engines", "-o", "json").stdout)
+        self.assertIn("vllm", [row["name"] for row in rows])
+        self.expect(0, "list", "calibrations", says="none")
 
     def test_lists_have_every_format(self):
         for form in ("table", "wide", "json", "jsonl", "csv", "md"):

@@ -1,0 +1,144 @@
+#include "planner/training_costs.h"
+
+#include <array>
+#include <optional>
+#include <utility>
+
+#include "planner/for_each_index.h"
+
+namespace ridgeline::planner {
+namespace {
+
+using training::CostedLayer;
+using training::LayerCosts;
+
+using Key = std::array<int64_t, 6>;
+
+/// Numbers distinct keys in order of appearance and remembers a point that has each.
+class KeyTable {
+ public:
+  uint32_t IndexOf(const Key& key, size_t point) {
+    const auto [place, is_new] = index_.try_emplace(key, static_cast<uint32_t>(points_.size()));
+    if (is_new) {
+      points_.push_back(point);
+    }
+    return place->second;
+  }
+  const std::vector<size_t>& points() const { return points_; }
+
+ private:
+  std::map<Key, uint32_t> index_;
+  std::vector<size_t> points_;
+};
+
+/// Runs `work` for every key's point with a scenario of that point; the first error in order of the
+/// keys comes out.
+template <class Work>
+Status ForEachKey(const TrainingSpace& space, const std::vector<TrainingPoint>& points,
+                  const KeyTable& keys, int jobs, const Stop& stop, const Work& work) {
+  std::vector<std::optional<Error>> errors(keys.points().size());
+  ForEachIndex(keys.points().size(), jobs, [&](size_t i) {
+    Status status = stop.Check();
+    if (status) {
+      sim::TrainingScenario scenario = space.training();
+      ApplyPoint(space, points[keys.points()[i]], scenario);
+      status = work(i, scenario);
+    }
+    if (!status) {
+      errors[i] = std::move(status).error();
+    }
+  });
+  for (std::optional<Error>& error : errors) {
+    if (error) {
+      return Fail(*std::move(error));
+    }
+  }
+  return {};
+}
+
+/// A planner needs what a pass takes, not what it consists of.
+void ForgetSteps(LayerCosts& costs) {
+  for (CostedLayer& layer : costs.layers) {
+    layer.forward.steps = {};
+    layer.backward.steps = {};
+  }
+}
+
+}  // namespace
+
+Result<TrainingCosts> TrainingCosts::Of(const TrainingSpace& space,
+                                        const std::vector<TrainingPoint>& points, int jobs,
+                                        const Stop& stop) {
+  TrainingCosts costs(compute::OperationTime::Analytic(space.scenario.cluster));
+  const bool ties_tables = space.training().model.has_tied_embeddings;
+  KeyTable layer_keys;
+  KeyTable chunk_keys;
+  KeyTable epilogue_keys;
+  costs.parts_.reserve(points.size());
+  for (size_t i = 0; i < points.size(); ++i) {
+    const TrainingSettings& at = points[i].settings;
+    costs.parts_.push_back(
+        {.layers = layer_keys.IndexOf(
+             {at.gpus, at.tp, at.ep, at.micro_batch, static_cast<int64_t>(at.recompute),
+              // The head of a shared word table holds no parameters on a single stage.
+              ties_tables && at.pp == 1 ? 1 : 0},
+             i),
+         .chunks = chunk_keys.IndexOf({at.pp * at.vpp}, i),
+         .epilogue = epilogue_keys.IndexOf(
+             {at.gpus, at.tp, at.pp, at.vpp, at.ep, static_cast<int64_t>(at.sharding)}, i)});
+  }
+
+  const compute::OperationTime& time = costs.time_;
+  costs.layers_.resize(layer_keys.points().size());
+  RETURN_IF_ERROR(ForEachKey(space, points, layer_keys, jobs, stop,
+                             [&](size_t i, const sim::TrainingScenario& scenario) -> Status {
+                               Layers& part = costs.layers_[i];
+                               ASSIGN_OR_RETURN(part.costs, training::CostLayers(scenario, time));
+                               ForgetSteps(part.costs);
+                               // In the order of the chunks, whatever the placement: the report's
+                               // own sum.
+                               const auto add = [&](size_t layer) {
+                                 part.model_flops += part.costs.layers[layer].model_flops;
+                                 part.recompute_flops += part.costs.layers[layer].recompute_flops;
+                               };
+                               add(part.costs.embedding());
+                               for (const int kind : scenario.model.layers) {
+                                 add(part.costs.index_of_kind[static_cast<size_t>(kind)]);
+                               }
+                               add(part.costs.head());
+                               return {};
+                             }));
+  costs.chunks_.resize(chunk_keys.points().size());
+  RETURN_IF_ERROR(ForEachKey(space, points, chunk_keys, jobs, stop,
+                             [&](size_t i, const sim::TrainingScenario& scenario) -> Status {
+                               ASSIGN_OR_RETURN(
+                                   costs.chunks_[i],
+                                   training::PlaceChunks(scenario, costs.layers_.front().costs));
+                               return {};
+                             }));
+  costs.epilogues_.resize(epilogue_keys.points().size());
+  RETURN_IF_ERROR(ForEachKey(
+      space, points, epilogue_keys, jobs, stop,
+      [&](size_t i, const sim::TrainingScenario& scenario) -> Status {
+        const PartIndices& parts = costs.parts_[epilogue_keys.points()[i]];
+        ASSIGN_OR_RETURN(
+            costs.epilogues_[i],
+            training::CostEpilogue(
+                scenario,
+                {costs.layers_[parts.layers].costs.layers, costs.chunks_[parts.chunks], {}}, time));
+        return {};
+      }));
+  return costs;
+}
+
+PointCosts TrainingCosts::At(size_t point) const {
+  const PartIndices& parts = parts_[point];
+  const Layers& layers = layers_[parts.layers];
+  return {.layers = &layers.costs,
+          .chunks = &chunks_[parts.chunks],
+          .epilogue = &epilogues_[parts.epilogue],
+          .model_flops = layers.model_flops,
+          .recompute_flops = layers.recompute_flops};
+}
+
+}  // namespace ridgeline::planner

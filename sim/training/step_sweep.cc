@@ -1,0 +1,295 @@
+#include "sim/training/step_sweep.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "workloads/pipeline_schedule.h"
+
+namespace ridgeline::training {
+namespace {
+
+using engine::Picoseconds;
+
+constexpr Picoseconds kNotYet = -1;
+
+}  // namespace
+
+void StepSweep::Load(const sim::TrainingScenario& training, const StageView& stages,
+                     const EpilogueCosts& epilogue) {
+  training_ = &training;
+  stages_ = stages;
+  epilogue_ = &epilogue;
+  pp_ = static_cast<size_t>(training.layout.pp);
+  vpp_ = static_cast<size_t>(training.layout.vpp);
+  micro_batches_ = static_cast<size_t>(training.micro_batches);
+  chunks_.assign(stages.chunks.size(), {});
+  for (size_t chunk = 0; chunk < chunks_.size(); ++chunk) {
+    for (const size_t layer : stages.chunks[chunk].layers) {
+      chunks_[chunk].forward += stages.layers[layer].forward.total[Bound::kMean];
+      chunks_[chunk].backward += stages.layers[layer].backward.total[Bound::kMean];
+    }
+  }
+  // Both lists come chunk by chunk.
+  ranges_.assign(chunks_.size() + 1, {});
+  EpilogueRange next;
+  for (size_t chunk = 0; chunk < chunks_.size(); ++chunk) {
+    ranges_[chunk] = next;
+    while (next.reductions < epilogue.reductions.size() &&
+           epilogue.reductions[next.reductions].after_chunk == chunk) {
+      ++next.reductions;
+    }
+    while (next.gathers < epilogue.gathers.size() &&
+           epilogue.gathers[next.gathers].before_chunk == chunk) {
+      ++next.gathers;
+    }
+  }
+  ranges_.back() = next;
+  CHECK(next.reductions == epilogue.reductions.size() && next.gathers == epilogue.gathers.size(),
+        "reductions and gathers do not come chunk by chunk");
+}
+
+void StepSweep::StartRanks() {
+  ranks_.assign(pp_, {});
+  for (size_t rank = 0; rank < pp_; ++rank) {
+    const auto warm_up =
+        workloads::WarmUpOf(training_->schedule, training_->layout.pp, training_->layout.vpp,
+                            static_cast<int64_t>(rank), training_->micro_batches);
+    CHECK(warm_up.has_value(), "a schedule without warm-up on rank {}", rank);
+    ranks_[rank].warm_up = *warm_up;
+  }
+  GatherParameters();
+}
+
+void StepSweep::GatherParameters() {
+  gathered_.assign(epilogue_->gathers.size(), 0);
+  if (!training_->framework.overlap.parameter_gather) {
+    return;
+  }
+  for (size_t i = 0; i < gathered_.size(); ++i) {
+    const EpilogueCosts::Gather& gather = epilogue_->gathers[i];
+    ranks_[gather.rank].data += gather.duration[Bound::kMean];
+    gathered_[i] = ranks_[gather.rank].data;
+  }
+}
+
+Picoseconds StepSweep::GatheringForward(size_t chunk, Picoseconds begin) const {
+  const std::vector<size_t>& layers = stages_->chunks[chunk].layers;
+  size_t gather = ranges_[chunk].gathers;
+  const size_t end = ranges_[chunk + 1].gathers;
+  Picoseconds now = begin;
+  for (size_t position = 0; position < layers.size(); ++position) {
+    for (; gather < end && epilogue_->gathers[gather].before_layer == position; ++gather) {
+      now = std::max(now, gathered_[gather]);
+    }
+    now += stages_->layers[layers[position]].forward.total[Bound::kMean];
+  }
+  return now;
+}
+
+Picoseconds StepSweep::ReducingBackward(size_t chunk, Picoseconds begin, RankState& state) const {
+  const std::vector<size_t>& layers = stages_->chunks[chunk].layers;
+  size_t reduction = ranges_[chunk].reductions;
+  const size_t end = ranges_[chunk + 1].reductions;
+  Picoseconds now = begin;
+  for (size_t position = layers.size(); position-- > 0;) {
+    now += stages_->layers[layers[position]].backward.total[Bound::kMean];
+    for (; reduction < end && epilogue_->reductions[reduction].after_layer == position;
+         ++reduction) {
+      state.data =
+          std::max(state.data, now) + epilogue_->reductions[reduction].duration[Bound::kMean];
+      state.reduced = state.data;
+    }
+  }
+  return now;
+}
+
+Picoseconds StepSweep::Reduce(size_t chunk, Picoseconds data_free) const {
+  for (size_t i = ranges_[chunk].reductions; i < ranges_[chunk + 1].reductions; ++i) {
+    data_free += epilogue_->reductions[i].duration[Bound::kMean];
+  }
+  return data_free;
+}
+
+void StepSweep::RunForward(size_t rank, size_t chunk, size_t micro_batch, Picoseconds arrival) {
+  RankState& state = ranks_[rank];
+  const Picoseconds begin = std::max({state.compute, state.waits, arrival});
+  const bool gathers = micro_batch == 0 && training_->framework.overlap.parameter_gather &&
+                       ranges_[chunk].gathers != ranges_[chunk + 1].gathers;
+  state.compute = gathers ? GatheringForward(chunk, begin) : begin + chunks_[chunk].forward;
+  state.waits = 0;
+  Picoseconds done = state.compute;
+  if (chunk + 1 < num_chunks() && pp_ > 1) {
+    done = std::max(state.send_forward, done) + SendOf(rank);
+    state.send_forward = done;
+    if (!training_->framework.overlap.pipeline_sends) {
+      state.waits = done;
+    }
+  }
+  forward_done_[chunk * micro_batches_ + micro_batch] = done;
+}
+
+void StepSweep::RunBackward(size_t rank, size_t chunk, size_t micro_batch, Picoseconds arrival) {
+  RankState& state = ranks_[rank];
+  const Picoseconds begin = std::max({state.compute, state.waits, arrival});
+  // Backwards of a chunk come in the order of micro-batches.
+  const bool reduces =
+      micro_batch + 1 == micro_batches_ && training_->framework.overlap.gradient_reduce;
+  state.compute = reduces ? ReducingBackward(chunk, begin, state) : begin + chunks_[chunk].backward;
+  state.waits = 0;
+  Picoseconds done = state.compute;
+  if (chunk > 0 && pp_ > 1) {
+    done = std::max(state.send_backward, done) + SendOf((rank + pp_ - 1) % pp_);
+    state.send_backward = done;
+    if (!training_->framework.overlap.pipeline_sends) {
+      state.waits = done;
+    }
+  }
+  backward_done_[chunk * micro_batches_ + micro_batch] = done;
+}
+
+bool StepSweep::RunNext(size_t rank) {
+  RankState& state = ranks_[rank];
+  const auto total = static_cast<int64_t>(micro_batches_ * vpp_);
+  const bool is_forward =
+      state.forwards < total && state.forwards - state.backwards <= state.warm_up;
+  const auto k = static_cast<size_t>(is_forward ? state.forwards : state.backwards);
+  // The k-th slot of either kind: groups of pp micro-batches through chunk after chunk.
+  const size_t in_group = vpp_ == 1 ? k : k % (pp_ * vpp_);
+  const size_t nth_chunk = vpp_ == 1 ? 0 : in_group / pp_;
+  const size_t micro_batch = vpp_ == 1 ? k : k / (pp_ * vpp_) * pp_ + in_group % pp_;
+  if (is_forward) {
+    const size_t chunk = nth_chunk * pp_ + rank;
+    const Picoseconds arrival =
+        chunk == 0 ? 0 : forward_done_[(chunk - 1) * micro_batches_ + micro_batch];
+    if (arrival == kNotYet) {
+      return false;
+    }
+    RunForward(rank, chunk, micro_batch, arrival);
+    ++state.forwards;
+    return true;
+  }
+  const size_t chunk = (vpp_ - 1 - nth_chunk) * pp_ + rank;
+  const Picoseconds arrival = chunk + 1 == num_chunks()
+                                  ? forward_done_[chunk * micro_batches_ + micro_batch]
+                                  : backward_done_[(chunk + 1) * micro_batches_ + micro_batch];
+  if (arrival == kNotYet) {
+    return false;
+  }
+  RunBackward(rank, chunk, micro_batch, arrival);
+  ++state.backwards;
+  return true;
+}
+
+Result<Picoseconds> StepSweep::Makespan(const Stop& stop) {
+  StartRanks();
+  forward_done_.assign(num_chunks() * micro_batches_, kNotYet);
+  backward_done_.assign(num_chunks() * micro_batches_, kNotYet);
+  const auto slots = static_cast<int64_t>(micro_batches_ * vpp_);
+  size_t ranks_left = pp_;
+  size_t slots_since_check = 0;
+  while (ranks_left > 0) {
+    bool has_moved = false;
+    for (size_t rank = 0; rank < pp_; ++rank) {
+      while (ranks_[rank].backwards < slots && RunNext(rank)) {
+        has_moved = true;
+        ranks_left -= ranks_[rank].backwards == slots ? 1 : 0;
+        ++slots_since_check;
+      }
+    }
+    CHECK(has_moved, "schedule deadlocks with {} ranks left", ranks_left);
+    if (slots_since_check >= 65536) {
+      RETURN_IF_ERROR(stop.Check());
+      slots_since_check = 0;
+    }
+  }
+  return Finish();
+}
+
+Picoseconds StepSweep::Finish() {
+  const auto frontier = [&](size_t rank) {
+    return std::max(ranks_[rank].compute, ranks_[rank].waits);
+  };
+  if (!training_->framework.overlap.gradient_reduce) {
+    for (size_t chunk = 0; chunk < num_chunks(); ++chunk) {
+      if (ranges_[chunk].reductions != ranges_[chunk + 1].reductions) {
+        RankState& state = ranks_[chunk % pp_];
+        state.data = Reduce(chunk, std::max(state.data, frontier(chunk % pp_)));
+        state.reduced = state.data;
+      }
+    }
+  }
+  const Picoseconds both_ends = std::max(frontier(0), frontier(pp_ - 1));
+  Picoseconds barrier = 0;
+  for (size_t rank = 0; rank < pp_; ++rank) {
+    RankState& state = ranks_[rank];
+    const Picoseconds tied =
+        epilogue_->tied_reduction.empty() ? 0 : epilogue_->tied_reduction[rank][Bound::kMean];
+    if (tied > 0) {
+      state.data = std::max(state.data, both_ends) + tied;
+      state.reduced = state.data;
+    }
+    state.compute =
+        std::max(frontier(rank), state.reduced) + epilogue_->gradient_norm[rank][Bound::kMean];
+    state.waits = 0;
+    barrier = std::max(barrier, state.compute);
+  }
+  Picoseconds makespan = 0;
+  for (size_t rank = 0; rank < pp_; ++rank) {
+    RankState& state = ranks_[rank];
+    state.data = std::max(state.data, barrier) + epilogue_->norm_reduction[Bound::kMean];
+    state.compute = std::max(state.compute, state.data) + epilogue_->update[rank][Bound::kMean];
+    state.data = std::max(state.data, state.compute);
+    makespan = std::max(makespan, state.compute);
+  }
+  if (!training_->framework.overlap.parameter_gather) {
+    for (const EpilogueCosts::Gather& gather : epilogue_->gathers) {
+      RankState& state = ranks_[gather.rank];
+      state.data += gather.duration[Bound::kMean];
+      makespan = std::max(makespan, state.data);
+    }
+  }
+  return makespan;
+}
+
+Picoseconds StepSweep::LowerBound() {
+  StartRanks();
+  const workloads::Overlap& overlap = training_->framework.overlap;
+  const auto micro_batches = static_cast<Picoseconds>(micro_batches_);
+  // Fill: rank r's first slot is the first micro-batch through chunk r, behind the chunks below it.
+  Picoseconds arrival = 0;
+  for (size_t rank = 0; rank < pp_; ++rank) {
+    const Picoseconds first = GatheringForward(rank, arrival);
+    // Work: all its slots, one after the other, with the sends that it waits for.
+    Picoseconds work = -chunks_[rank].forward;
+    for (size_t chunk = rank; chunk < num_chunks(); chunk += pp_) {
+      work += micro_batches * (chunks_[chunk].forward + chunks_[chunk].backward);
+      if (!overlap.pipeline_sends && pp_ > 1) {
+        work += chunk + 1 < num_chunks() ? micro_batches * SendOf(rank) : 0;
+        work += chunk > 0 ? micro_batches * SendOf((rank + pp_ - 1) % pp_) : 0;
+      }
+    }
+    ranks_[rank].compute = first + work;
+    arrival = first + (pp_ > 1 ? SendOf(rank) : 0);
+  }
+  // Drain: rank r's last slot is a backward through chunk r; that micro-batch's backward through
+  // the chunks below follows.
+  for (size_t rank = pp_; rank-- > 0;) {
+    RankState& state = ranks_[rank];
+    if (rank + 1 < pp_) {
+      const Picoseconds sent = overlap.pipeline_sends ? SendOf(rank) : 0;
+      state.compute =
+          std::max(state.compute, ranks_[rank + 1].compute + sent + chunks_[rank].backward +
+                                      (overlap.pipeline_sends || rank == 0 ? 0 : SendOf(rank - 1)));
+    }
+    if (overlap.gradient_reduce) {
+      // What the last backward leaves to be reduced; sends that are waited for come after it.
+      const Picoseconds after =
+          !overlap.pipeline_sends && rank > 0 ? SendOf(rank - 1) : Picoseconds{0};
+      state.data = 0;
+      ReducingBackward(rank, state.compute - after - chunks_[rank].backward, state);
+    }
+  }
+  return Finish();
+}
+
+}  // namespace ridgeline::training

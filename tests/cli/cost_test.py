@@ -1,0 +1,110 @@
+"""Operations in, costs out: formats, order, mistakes in their place, streaming."""
+import csv
+import io
+import json
+import os
+import subprocess
+import unittest
+
+from ridgeline_program import PROGRAM, CliTest, run
+
+GEMM = '{"op":"gemm","dtype":"bf16","m":512,"n":4096,"k":5120}'
+LINES = [
+    GEMM,
+    '{"op":"attention","phase":"prefill","pass":"forward","dtype":"bf16","causal":true,"batch":2,"q_len":4096,'
+    '"kv_len":4096,"heads":32,"kv_heads":8,"head_dim":128}',
+    '{"op":"all_reduce","dtype":"bf16","bytes":16777216,"ranks":2}',
+    '{"op":"rmsnorm","dtype":"bf16","tokens":4096,"hidden":8192}',
+    '{"op":"copy","bytes":1000000}',
+    '{"op":"moe","dtype":"bf16","tokens":1024,"hidden":2048,"ffn":768,"experts":128,"top_k":8}',
+    '{"op":"send","bytes":1048576}',
+]
+
+
+class Cost(CliTest):
+    def cost(self, lines, *arguments, code=0, says=()):
+        text = "\n".join(lines) + "\n"
+        return self.expect(code, "cost", *arguments, stdin=text.encode(), says=says).stdout.decode()
+
+    def test_one_answer_a_line_in_the_same_order(self):
+        answers = [json.loads(line) for line in self.cost(LINES, "--gpu", "h100-sxm", "-o", "jsonl").splitlines()]
+        self.assertEqual([answer["op"] for answer in answers], [json.loads(line)["op"] for line in LINES])
+        for answer in answers:
+            self.assertLessEqual(answer["low_s"], answer["time_s"])
+            self.assertLessEqual(answer["time_s"], answer["high_s"])
+            self.assertGreater(answer["time_s"], 0)
+            self.assertEqual(answer["evidence"], "analytic")
+        # 2 x 512 x 4096 x 5120 FLOPs at 678 TFLOP/s; the memory side (53 MB) is shorter.
+        self.assertAlmostEqual(answers[0]["time_s"], 2 * 512 * 4096 * 5120 / 678e12, delta=1e-9)
+        self.assertIn("sustained", answers[0]["condition"])
+
+    def test_every_format_says_the_same(self):
+        lines = [json.loads(line) for line in self.cost(LINES, "--gpu", "h100-sxm", "-o", "jsonl").splitlines()]
+        self.assertEqual(json.loads(self.cost(LINES, "--gpu", "h100-sxm", "-o", "json")), lines)
+        rows = list(csv.DictReader(io.StringIO(self.cost(LINES, "--gpu", "h100-sxm", "-o", "csv"))))
+        self.assertEqual([float(row["time_s"]) for row in rows], [line["time_s"] for line in lines])
+        table = self.cost(LINES, "--gpu", "h100-sxm").splitlines()
+        self.assertEqual(len(table), len(LINES) + 1)
+        self.assertIn("gemm", table[1])
+
+    def test_a_bad_line_answers_in_its_place(self):
+        lines = [GEMM, "", '{"op":"gemm","m":1,"n":2,"kk":3}', GEMM]
+        out = self.cost(lines, "--gpu", "h100-sxm", "-o", "jsonl", code=2, says=["stdin:3:26: error: unknown key: kk"])
+        answers = [json.loads(line) for line in out.splitlines()]
+        self.assertEqual(len(answers), 3)  # a blank line asks nothing
+        self.assertEqual(answers[1], {"error": "unknown key: kk", "line": 3})
+        self.assertEqual(answers[0], answers[2])
+
+    def test_what_is_not_built_is_named(self):
+        out = self.cost([GEMM[:-1] + ',"cache":"warm"}'], "--gpu", "h100-sxm", "-o", "jsonl", code=5, says="warm cache")
+        self.assertIn("warm cache", json.loads(out)["error"])
+        # A mistake that can be mended outranks it.
+        self.cost([GEMM[:-1] + ',"cache":"warm"}', "{}"], "--gpu", "h100-sxm", code=2)
+
+    def test_collectives_say_where_they_ran(self):
+        self.cost([LINES[2]], "--gpu", "h100-sxm", says="collectives on")
+        wide = '{"op":"all_reduce","bytes":16777216,"ranks":16}'
+        self.cost([wide], "--gpu", "h100-sxm", code=2, says="--cluster")
+        self.cost([wide], "--cluster", "h100-64", says="collectives on")
+
+    def test_a_machine_must_be_named(self):
+        self.cost([GEMM], code=2, says="--gpu NAME")
+        self.cost([GEMM], "--gpu", "h100-sxn", code=2, says="did you mean h100-sxm")
+        self.cost([GEMM], "--gpu", "h100-sxm", "--cluster", "h100-64", code=2, says="both")
+
+    def test_odd_inputs(self):
+        self.assertEqual(self.expect(0, "cost", "--gpu", "h100-sxm", "-o", "jsonl", stdin=b"").stdout, b"")
+        self.assertEqual(self.cost([], "--gpu", "h100-sxm", "-o", "json").strip(), "[]")
+        # The last line may lack its end, and lines may end as on Windows.
+        done = self.expect(0, "cost", "--gpu", "h100-sxm", "-o", "jsonl", stdin=f"{GEMM}\r\n{GEMM}".encode())
+        self.assertEqual(len(done.stdout.splitlines()), 2)
+        # A line without end is refused, and what follows is still answered.
+        long = b'{"op":"' + b"x" * 1_000_000 + b'"}\n' + GEMM.encode() + b"\n"
+        done = self.expect(2, "cost", "--gpu", "h100-sxm", "-o", "jsonl", stdin=long, says="more than")
+        self.assertEqual([json.loads(line).get("line") for line in done.stdout.splitlines()], [1, None])
+        # Many mistakes are counted, not all told.
+        done = self.expect(2, "cost", "--gpu", "h100-sxm", "-o", "jsonl", stdin=b"{}\n" * 50, says="30 more lines")
+        self.assertEqual(len(done.stdout.splitlines()), 50)
+
+    def test_an_answer_comes_before_the_next_question(self):
+        with subprocess.Popen(
+            [PROGRAM, "cost", "--gpu", "h100-sxm", "-o", "jsonl"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        ) as program:  # fmt: skip
+            for line in LINES:
+                program.stdin.write(line.encode() + b"\n")
+                program.stdin.flush()
+                self.assertEqual(json.loads(program.stdout.readline())["op"], json.loads(line)["op"])
+            program.stdin.close()
+            self.assertEqual(program.wait(timeout=20), 0)
+
+    def test_a_reader_that_leaves_is_no_mistake(self):
+        reader, writer = os.pipe()
+        os.close(reader)
+        done = run("cost", "--gpu", "h100-sxm", "-o", "jsonl", stdin=(GEMM + "\n").encode() * 10_000, stdout=writer)
+        os.close(writer)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
