@@ -123,7 +123,13 @@ Status Arena::Open(int device) {
 
 void Arena::Reset() {
   for (Slab& slab : slabs_) {
-    slab.used = 0;
+    slab.used = slab.held;
+  }
+}
+
+void Arena::Hold(bool holds) {
+  for (Slab& slab : slabs_) {
+    slab.held = holds ? slab.used : 0;
   }
 }
 

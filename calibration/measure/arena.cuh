@@ -49,8 +49,10 @@ class Arena {
 
   /// Reads the sizes of the device's memory and L2; allocates the flush buffer and the workspace.
   Status Open(int device);
-  /// Everything given out returns.
+  /// Everything given out since the last Hold returns.
   void Reset();
+  /// What is out now stays out for the Resets that follow; with false all may return again.
+  void Hold(bool holds);
   /// `bytes` of the pool, aligned to 256. kResourceExhausted when the pool has not that much left.
   Result<char*> Take(Pool pool, double bytes);
   /// As many sets as it takes (SetsFor), or as fit, after a Reset.
@@ -73,6 +75,7 @@ class Arena {
     char* base = nullptr;
     size_t size = 0;
     size_t used = 0;
+    size_t held = 0;
   };
   std::array<Slab, 6> slabs_;
   char* workspace_ = nullptr;

@@ -9,6 +9,7 @@
 
 #include <cuda_runtime.h>
 
+#include "calibration/measure/beside.cuh"
 #include "calibration/measure/collective.cuh"
 #include "calibration/measure/families.cuh"
 #include "calibration/measure/options.h"
@@ -99,8 +100,12 @@ class Program {
 
   Result<Outcome> Measured(const Point& point, const MakerContext& context,
                            const GpuMonitor& monitor, Ensemble& ensemble) {
-    if (Ensemble::Knows(point)) {
-      return ensemble.Measure(point, context, monitor);
+    const std::string op = point.op.Text("op");
+    if (op == "beside") {
+      return MeasureBeside(point, context, monitor, ensemble);
+    }
+    if (Ensemble::Knows(op)) {
+      return ensemble.Measure(point, context, monitor, options_.checks);
     }
     if (options_.ranks > 1) {
       return Unimplemented("one rank measures this operation: start one process");
