@@ -272,6 +272,7 @@ class Attention:
         if op.get("window", 0):
             raise Unsupported("sliding windows are not measured")
         self.bench.used = 0
+        self.repeats_kv = False
         decode = op["phase"] == "decode"
         queries = op.get("q_len", 1) if decode else op["q_len"]
         context = op.get("kv_len", queries)
@@ -289,7 +290,8 @@ class Attention:
             calls, size = self.cudnn_forward(**shape)
         else:
             raise Unsupported(f"no such kernel: {name}")
-        return calls, size, self.library(name)
+        library = self.library(name)
+        return calls, size, library + (", KV heads repeated" if self.repeats_kv else "")
 
     def operands(self, tensors, batch, queries, context, heads, kv_heads, dim):
         """Sets of q, k, v [batch, tokens, heads, dim]; `tensors` like q are moved in all."""
@@ -316,6 +318,11 @@ class Attention:
         fused = self.torch.ops.aten._scaled_dot_product_cudnn_attention
         def call(q, k, v):
             return fused(q, k, v, None, False, 0.0, causal, False)[0]
+        if shape["heads"] != shape["kv_heads"]:
+            try:
+                call(*operands[0])
+            except RuntimeError:  # this version wants as many KV heads as query heads
+                operands = [self.repeated(*each) for each in operands]
         if self.checks:
             self.compare(call(*operands[0]).transpose(1, 2),
                          *(t.transpose(1, 2) for t in operands[0]), causal)
@@ -329,15 +336,35 @@ class Attention:
         operands = operands[:self.bench.sets_for(size)]
         gqa = shape["heads"] != shape["kv_heads"]
         prepared = []
+
+        def forward(q, k, v):
+            leaves = [t.detach().requires_grad_(True) for t in (q, k, v)]
+            out = torch.nn.functional.scaled_dot_product_attention(
+                *leaves, is_causal=causal, enable_gqa=gqa and not self.repeats_kv)
+            return out, leaves, torch.randn_like(out)
+
+        torch.cuda.synchronize()
         with torch.cuda.stream(self.bench.stream), self.sdpa_kernel([self.backends[name]]):
-            for q, k, v in operands:
-                leaves = [t.transpose(1, 2).detach().requires_grad_(True) for t in (q, k, v)]
-                out = torch.nn.functional.scaled_dot_product_attention(
-                    *leaves, is_causal=causal, enable_gqa=gqa)
-                prepared.append((out, leaves, torch.randn_like(out)))
+            for each in operands:
+                each = tuple(t.transpose(1, 2) for t in each)
+                if self.repeats_kv:
+                    each = self.repeated(*each)
+                try:
+                    prepared.append(forward(*each))
+                except RuntimeError:
+                    if not gqa or self.repeats_kv:
+                        raise
+                    each = self.repeated(*each)
+                    prepared.append(forward(*each))
         def call(out, leaves, gradient):
             return torch.autograd.grad(out, leaves, gradient, retain_graph=True)
         return [lambda t=t: call(*t) for t in prepared], size
+
+    def repeated(self, q, k, v):
+        """Keys and values [batch, heads, tokens, dim] with a head for each query head."""
+        self.repeats_kv = True
+        group = q.shape[1] // k.shape[1]
+        return q, k.repeat_interleave(group, dim=1), v.repeat_interleave(group, dim=1)
 
     def paged(self, batch, queries, context, heads, kv_heads, dim, causal):
         """Decode with the cache in blocks of 256 tokens, in random order."""

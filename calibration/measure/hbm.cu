@@ -1,8 +1,10 @@
 /// Operations bound by memory: which kernel, how many operand sets, what a small case must answer.
+#include <algorithm>
 #include <cmath>
-#include <memory>
+#include <functional>
 #include <vector>
 
+#include "calibration/measure/answer_check.cuh"
 #include "calibration/measure/families.cuh"
 #include "calibration/measure/hbm_kernels.cuh"
 #include "calibration/measure/row_kernels.cuh"
@@ -104,6 +106,17 @@ Result<Workload> NormOf(const Point& point, const MakerContext& context) {
         return run(Normalise<T, 8, kCentred, kResidual>);
     }
   };
+  const int64_t columns = width * Pack<T>::kCount;
+  const int64_t last = (rows - 1) * columns;
+  workload.check = CheckedBy(
+      workload, context.stream, [=] { return Fetch(At<const T>(operands, 3, 0), last, columns); },
+      [=] {
+        Values row = Fetch(At<const T>(operands, 0, 0), last, columns);
+        if (kResidual) {
+          row = Zip(row, Fetch(At<const T>(operands, 1, 0), last, columns), std::plus<>());
+        }
+        return NormOnHost(row, Fetch(At<const T>(operands, 2, 0), 0, columns), kCentred);
+      });
   return workload;
 }
 
@@ -120,7 +133,8 @@ Result<Workload> Norm(const Point& point, const MakerContext& context) {
 
 /// Operations of one input and one result of the same size, by the functor that does them.
 template <class T, template <class> class F>
-Result<Workload> OneToOne(int64_t elements, const MakerContext& context) {
+Result<Workload> OneToOne(int64_t elements, double (*on_host)(double),
+                          const MakerContext& context) {
   ASSIGN_OR_RETURN(const int64_t packs, PacksOf(elements, Pack<T>::kCount));
   ASSIGN_OR_RETURN(
       const OperandSets operands,
@@ -130,6 +144,15 @@ Result<Workload> OneToOne(int64_t elements, const MakerContext& context) {
     return Run(F<T>{At<const Pack<T>>(operands, 0, set), At<Pack<T>>(operands, 1, set)}, packs,
                stream);
   };
+  const int64_t probed = std::min<int64_t>(elements, 1024);
+  workload.check = CheckedBy(
+      workload, context.stream,
+      [=] { return Fetch(At<const T>(operands, 1, 0), elements - probed, probed); },
+      [=] {
+        Values values = Fetch(At<const T>(operands, 0, 0), elements - probed, probed);
+        std::transform(values.begin(), values.end(), values.begin(), on_host);
+        return values;
+      });
   return workload;
 }
 
@@ -147,6 +170,14 @@ Result<Workload> ResidualAdd(const Point& point, const MakerContext& context) {
                            At<Pack<T>>(operands, 2, set)},
                packs, stream);
   };
+  const int64_t elements = packs * Pack<T>::kCount;
+  const int64_t probed = std::min<int64_t>(elements, 1024);
+  const auto tail = [=](size_t operand) {
+    return Fetch(At<const T>(operands, operand, 0), elements - probed, probed);
+  };
+  workload.check = CheckedBy(
+      workload, context.stream, [=] { return tail(2); },
+      [=] { return Zip(tail(0), tail(1), std::plus<>()); });
   return workload;
 }
 
@@ -165,6 +196,15 @@ Result<Workload> SwiGlu(const Point& point, const MakerContext& context) {
                               static_cast<uint32_t>(width)},
                rows * width, stream);
   };
+  const int64_t columns = width * Pack<T>::kCount;
+  workload.check = CheckedBy(
+      workload, context.stream,
+      [=] { return Fetch(At<const T>(operands, 1, 0), (rows - 1) * columns, columns); },
+      [=] {
+        const T* const row = At<const T>(operands, 0, 0) + (rows - 1) * 2 * columns;
+        return Zip(Fetch(row, 0, columns), Fetch(row, columns, columns),
+                   [](double gate, double x) { return gate / (1 + std::exp(-gate)) * x; });
+      });
   return workload;
 }
 
@@ -187,6 +227,23 @@ Result<Workload> Rotary(const Point& point, const MakerContext& context) {
                               static_cast<uint32_t>(heads), static_cast<uint32_t>(kPositions)},
                units, stream);
   };
+  // The last head of the last token.
+  const int64_t tokens = point.op.Int("tokens");
+  const int64_t last = (tokens * heads - 1) * head_dim;
+  workload.check = CheckedBy(
+      workload, context.stream,
+      [=] { return Fetch(At<const T>(operands, 1, 0), last, head_dim / 2); },
+      [=] {
+        const int64_t position = (tokens - 1) % kPositions;
+        const Values angles =
+            Fetch(reinterpret_cast<const float*>(table), position * head_dim, head_dim);
+        const Values x = Fetch(At<const T>(operands, 0, 0), last, head_dim);
+        Values turned;
+        for (size_t j = 0; j < x.size() / 2; ++j) {
+          turned.push_back(x[j] * angles[2 * j] - x[j + x.size() / 2] * angles[2 * j + 1]);
+        }
+        return turned;
+      });
   return workload;
 }
 
@@ -212,6 +269,12 @@ Result<Workload> SoftmaxOf(int64_t rows, int64_t columns, const MakerContext& co
         static_cast<uint32_t>(width), static_cast<uint32_t>(kept));
     return Launched("softmax");
   };
+  workload.check = CheckedBy(
+      workload, context.stream,
+      [=] { return Fetch(At<const Out>(operands, 1, 0), (rows - 1) * columns, columns); },
+      [=] {
+        return SoftmaxOnHost(Fetch(At<const T>(operands, 0, 0), (rows - 1) * columns, columns));
+      });
   return workload;
 }
 
@@ -248,6 +311,13 @@ Result<Workload> Embedding(const Point& point, const MakerContext& context) {
                           At<Pack<T>>(operands, 0, set), static_cast<uint32_t>(width)},
         rows * width, stream);
   };
+  const int64_t columns = width * Pack<T>::kCount;
+  workload.check = CheckedBy(
+      workload, context.stream,
+      [=] { return Fetch(At<const T>(operands, 0, 0), (rows - 1) * columns, columns); },
+      [=, token = tokens[static_cast<size_t>(rows - 1)]] {
+        return Fetch(reinterpret_cast<const T*>(table), token * columns, columns);
+      });
   return workload;
 }
 
@@ -271,6 +341,25 @@ Result<Workload> AdamOf(int64_t parameters, bool has_weights, const MakerContext
             has_weights ? At<Pack<Weight>>(operands, 4, set) : nullptr},
         units, stream);
   };
+  // The master copy of the last eight parameters.
+  const auto tail = [=](size_t operand) {
+    return Fetch(At<const float>(operands, operand, 0), parameters - 8, 8);
+  };
+  workload.check = CheckedBy(
+      workload, context.stream, [=] { return tail(1); },
+      [=] {
+        const Values g = Fetch(At<const Gradient>(operands, 0, 0), parameters - 8, 8);
+        Values p = tail(1);
+        const Values m = tail(2);
+        const Values v = tail(3);
+        for (size_t i = 0; i < p.size(); ++i) {
+          const double first = 0.9 * m[i] + 0.1 * g[i];
+          const double second = 0.95 * v[i] + 0.05 * g[i] * g[i];
+          p[i] -= 3e-4 * (first / (std::sqrt(std::fabs(second)) + 1e-8) + 0.1 * p[i]);
+        }
+        return p;
+      },
+      1e-4);
   return workload;
 }
 
@@ -299,6 +388,16 @@ Result<Workload> CastOf(int64_t elements, const MakerContext& context) {
                                    At<Pack<To>>(operands, 1, set), sizeof(To) == 1 ? 112.0F : 1.0F},
                units, stream);
   };
+  const int64_t probed = std::min<int64_t>(elements, 1024);
+  workload.check = CheckedBy(
+      workload, context.stream,
+      [=] { return Fetch(At<const To>(operands, 1, 0), elements - probed, probed); },
+      [=] {
+        Values values = Fetch(At<const From>(operands, 0, 0), elements - probed, probed);
+        for (double& value : values) value *= sizeof(To) == 1 ? 112.0 : 1.0;
+        return values;
+      },
+      sizeof(To) == 1 ? 5e-2 : 1e-2);
   return workload;
 }
 
@@ -337,6 +436,25 @@ Result<Workload> Gemv(const Point& point, const MakerContext& context) {
         static_cast<uint32_t>(k));
     return Launched("multiply by quantised weights");
   };
+  // The last output. Two int4 share a byte, the lower half first.
+  workload.check = CheckedBy(
+      workload, context.stream, [=] { return Fetch(At<const Bf16>(operands, 3, 0), n - 1, 1); },
+      [=] {
+        const int64_t bytes = k * kBits / 8;
+        const Values packed = Fetch(At<const int8_t>(operands, 0, 0), (n - 1) * bytes, bytes);
+        const Values scales = Fetch(At<const Bf16>(operands, 1, 0), (n - 1) * (k / 128), k / 128);
+        const Values x = Fetch(At<const Bf16>(operands, 2, 0), 0, k);
+        double sum = 0;
+        for (size_t i = 0; i < x.size(); ++i) {
+          const int byte = static_cast<int>(packed[i * kBits / 8]);
+          const int high = byte >> 4;
+          const int low = ((byte & 15) ^ 8) - 8;
+          const double w = kBits == 8 ? byte : i % 2 == 1 ? high : low;
+          sum += w * scales[i / 128] * x[i];
+        }
+        return Values{sum};
+      },
+      3e-2);
   return workload;
 }
 
@@ -347,7 +465,7 @@ Result<Workload> MakeIn(const std::string& op, const Point& point, const MakerCo
   if (op == "rmsnorm" || op == "layernorm") return Norm<T>(point, context);
   if (op == "rotary") return Rotary<T>(point, context);
   if (op == "swiglu") return SwiGlu<T>(point, context);
-  if (op == "gelu") return OneToOne<T, GeluUnits>(tokens * width, context);
+  if (op == "gelu") return OneToOne<T, GeluUnits>(tokens * width, GeluOnHost, context);
   if (op == "residual_add" || op == "residual") return ResidualAdd<T>(point, context);
   if (op == "softmax") return SoftmaxOf<T, T>(tokens, width, context);
   if (op == "cross_entropy") {
@@ -365,7 +483,9 @@ Result<Workload> MakeMemoryBound(const Point& point, const MakerContext& context
   if (op == "adam" || op == "optimizer") return Adam(point, context);
   if (op == "cast") return Cast(point, context);
   // Half is read and half is written.
-  if (op == "copy") return OneToOne<Bf16, CopyUnits>(point.op.Int("bytes") / 4, context);
+  if (op == "copy")
+    return OneToOne<Bf16, CopyUnits>(
+        point.op.Int("bytes") / 4, [](double x) { return x; }, context);
   if (op == "dequant_gemv") {
     return dtype == "int4" ? Gemv<4>(point, context) : Gemv<8>(point, context);
   }

@@ -62,7 +62,9 @@ one() {  # family seconds
       for family in gemm hbm; do
         timeout $(($2 + 60)) "$program" --points "$out/points-check/$family.jsonl" \
           --out "$out/check-$family.jsonl" --seconds "$2" --check || return $?
-      done ;;
+      done
+      timeout $(($2 + 60)) "$python" "$here/attention.py" --points "$out/points-check/attention.jsonl" \
+        --out "$out/check-attention.jsonl" --seconds "$(($2 + 8))" --check ;;
     attention)
       timeout $(($2 + 60)) "$python" "$here/attention.py" --points "$points/attention.jsonl" \
         --out "$file" --seconds "$2" ;;
