@@ -99,7 +99,7 @@ def gemm(draw):
         """m, n, k of at most 25 TFLOP; large ones are kept rare, for they take long."""
         while True:
             if on_grid:
-                n, k = pick(grid)
+                n, k = pick([each for each in grid if not (each[0] % multiple or each[1] % multiple)])
                 m = pick(ON_GRID) if draw.random.random() < 0.7 else pick(BETWEEN)
             else:
                 m = draw.log_uniform(1, 32768)
