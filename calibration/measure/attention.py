@@ -169,7 +169,8 @@ class Bench:
         # Results outlive their turn, so that each operand set has results of its own.
         kept = collections.deque(maxlen=len(calls))
         with torch.cuda.stream(self.stream):
-            graph.capture_begin(pool=self.graph_pool)  # torch.cuda.graph would collect garbage first
+            # torch.cuda.graph would collect garbage first.
+            graph.capture_begin(pool=self.graph_pool)
             try:
                 for i in range(nodes):
                     kept.append(calls[i % len(calls)]())
@@ -312,7 +313,8 @@ class Attention:
 
     def cudnn_forward(self, causal, **shape):
         if shape["queries"] != shape["context"] and causal:
-            raise Unsupported("PyTorch's cuDNN attention has no causal mask for a continued context")
+            raise Unsupported("PyTorch's cuDNN attention has no causal mask for a continued "
+                              "context")
         operands, size = self.operands(2, **shape)
         operands = [tuple(t.transpose(1, 2) for t in each) for each in operands]
         fused = self.torch.ops.aten._scaled_dot_product_cudnn_attention
