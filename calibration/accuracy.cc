@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <iterator>
 
 #include "base/percentile.h"
 #include "calibration/cost_table.h"
+#include "calibration/measured_collectives.h"
+#include "calibration/measured_cost_model.h"
 
 namespace ridgeline::calibration {
 namespace {
@@ -47,6 +50,15 @@ AccuracyRow RowOf(std::string family, std::string band, std::span<const Outcome>
   return row;
 }
 
+/// Stands where a profile does not say: a collective that it does not hold has no price here.
+class NoCollectives final : public hardware::CollectiveCost {
+ public:
+  Cost CostOf(const Collective&) const override { return {}; }
+  std::vector<hardware::RateInUse> RatesFor(const hardware::RunProfile&) const override {
+    return {};
+  }
+};
+
 }  // namespace
 
 Accuracy MeasureAccuracy(std::span<const Measurement> points, const Predictor& predict) {
@@ -57,7 +69,8 @@ Accuracy MeasureAccuracy(std::span<const Measurement> points, const Predictor& p
   std::vector<Family> families;
   Accuracy accuracy;
   for (const Measurement& point : points) {
-    if (!point.skipped.empty()) {
+    // A variant that was asked for by name is not what the model answers for.
+    if (!point.skipped.empty() || !point.with.empty()) {
       ++accuracy.unpriced;
       continue;
     }
@@ -91,6 +104,47 @@ Accuracy MeasureAccuracy(std::span<const Measurement> points, const Predictor& p
     accuracy.rows.push_back(RowOf(family.title, "all", family.outcomes));
   }
   return accuracy;
+}
+
+Profile OfSource(const Profile& profile, std::string_view source) {
+  Profile of_source = profile;
+  std::erase_if(of_source.tables, [&](const FittedTable& table) { return table.source != source; });
+  return of_source;
+}
+
+Accuracy MeasureAccuracy(std::span<const Measurement> points, const Profile& profile,
+                         const hardware::Gpu& gpu) {
+  std::vector<std::string> sources;
+  for (const Measurement& point : points) {
+    if (std::find(sources.begin(), sources.end(), point.source) == sources.end()) {
+      sources.push_back(point.source);
+    }
+  }
+  Accuracy all;
+  for (const std::string& source : sources) {
+    std::vector<Measurement> of_source;
+    std::copy_if(points.begin(), points.end(), std::back_inserter(of_source),
+                 [&](const Measurement& point) { return point.source == source; });
+    const Profile tables = OfSource(profile, source);
+    const NoCollectives none;
+    const MeasuredCostModel model(tables, gpu);
+    const MeasuredCollectives collectives(tables, gpu, true, &none);
+    Accuracy accuracy = MeasureAccuracy(
+        of_source,
+        [&](const TimedOperation& operation, const Condition& condition) -> Result<Cost> {
+          if (const auto* const collective = std::get_if<Collective>(&operation)) {
+            const auto cost = collectives.Measured(*collective, condition);
+            return cost ? Result<Cost>(*cost) : NotFound("not in the profile");
+          }
+          return model.CostOf(operation, condition);
+        });
+    for (AccuracyRow& row : accuracy.rows) {
+      row.family += source == "own" ? "" : " (imported)";
+      all.rows.push_back(std::move(row));
+    }
+    all.unpriced += accuracy.unpriced;
+  }
+  return all;
 }
 
 }  // namespace ridgeline::calibration

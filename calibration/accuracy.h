@@ -6,11 +6,14 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/evidence.h"
 #include "base/result.h"
 #include "calibration/measurement.h"
+#include "calibration/profile.h"
+#include "hardware/gpu.h"
 
 namespace ridgeline::calibration {
 
@@ -33,11 +36,19 @@ struct AccuracyRow {
 using Predictor = std::function<Result<Cost>(const TimedOperation&, const Condition&)>;
 
 /// Rows by family in order of first appearance, each with its bands and "all" last. Points that
-/// were skipped or that `predict` fails for are left out and counted in `unpriced`.
+/// were skipped, that ran `with` a variant or that `predict` fails for are left out and counted in
+/// `unpriced`.
 struct Accuracy {
   std::vector<AccuracyRow> rows;
   int64_t unpriced = 0;
 };
 Accuracy MeasureAccuracy(std::span<const Measurement> points, const Predictor& predict);
+
+/// Each point priced by the tables of its own source: another library's kernels take another time,
+/// and which of the two a simulation runs is no error of either. Rows of imported points say so.
+Accuracy MeasureAccuracy(std::span<const Measurement> points, const Profile& profile,
+                         const hardware::Gpu& gpu);
+/// The tables of one source alone.
+Profile OfSource(const Profile& profile, std::string_view source);
 
 }  // namespace ridgeline::calibration

@@ -53,8 +53,8 @@ SplitPoints SplitHeldOut(std::vector<Measurement> points) {
   return split;
 }
 
-Result<Fitted> Fit(std::span<const Measurement> points, const hardware::Gpu& gpu,
-                   const Stop& stop) {
+Result<Fitted> Fit(std::span<const Measurement> points, const hardware::Gpu& gpu, const Stop& stop,
+                   const FitOptions& options) {
   Fitted result;
   std::vector<Group> groups;
   size_t last = 0;  // points of a table come together
@@ -69,7 +69,7 @@ Result<Fitted> Fit(std::span<const Measurement> points, const hardware::Gpu& gpu
       ++result.counts.other;
     } else if (!point.skipped.empty()) {
       ++result.counts.skipped;
-    } else if (point.busy) {
+    } else if (point.busy && !options.takes_busy) {
       ++result.counts.busy;
     } else {
       const TimedOperation pattern = PatternOf(point.operation);

@@ -32,6 +32,12 @@ struct Fitted {
   FitCounts counts;
 };
 
+struct FitOptions {
+  /// Points that say that others used the GPU count like the rest. For a file whose owner knows the
+  /// flag to be wrong; off, because a wrong time is worse than none.
+  bool takes_busy = false;
+};
+
 /// Fewer shapes than these are not interpolated between: a plane in three sizes, twice.
 inline constexpr size_t kFewestRows = 8;
 
@@ -39,7 +45,8 @@ inline constexpr size_t kFewestRows = 8;
 /// measurements precede imported ones, plain ones those `with` a variant, which have tables of
 /// their own; else the order of sources is that of the points. Takes about a second for 20,000
 /// points.
-Result<Fitted> Fit(std::span<const Measurement> points, const hardware::Gpu& gpu, const Stop& stop);
+Result<Fitted> Fit(std::span<const Measurement> points, const hardware::Gpu& gpu, const Stop& stop,
+                   const FitOptions& options = {});
 
 /// The two halves of a file.
 struct SplitPoints {

@@ -41,14 +41,29 @@ double WaveOctaves(const Gemm& gemm, double multiprocessors, double tile_m, doub
   return std::log2(std::ceil(tiles / multiprocessors) * tile_m * tile_n);
 }
 
+/// How badly rows of `bytes` lie in memory: half an octave for each halving below the 128 bytes
+/// that tiles are loaded by, and two more below the 16 bytes that a bulk copy takes at least, where
+/// libraries fall back to kernels of another generation.
+double Misalignment(double bytes) {
+  double octaves = 0;
+  for (double unit = 128; unit > 1 && std::fmod(bytes, unit) != 0; unit /= 2) {
+    octaves += unit == 16 ? 2.5 : 0.5;
+  }
+  return octaves;
+}
+
 void DescribeGemm(const Gemm& gemm, const MachineRates& rates, FeatureWriter& out) {
   const double sms = rates.multiprocessors;
-  out.Size(gemm.batch);
   out.Size(gemm.m);
   out.Size(gemm.n);
   out.Size(gemm.k);
   out.Coordinate(WaveOctaves(gemm, sms, 128, 128));
   out.Coordinate(WaveOctaves(gemm, sms, 256, 128));
+  out.Coordinate(Misalignment(Real(gemm.n) * BytesPerElement(gemm.output_dtype).base()));
+  out.Coordinate(Misalignment(Real(gemm.k) * BytesPerElement(gemm.dtype).base()));
+  out.Coordinate(Misalignment(Real(gemm.m) * BytesPerElement(gemm.dtype).base()) / 2);
+  // The waves say where a batch stands; how it splits them is a slope's matter.
+  out.Term(std::log2(Real(std::max<int64_t>(gemm.batch, 1))));
   out.Term(WaveOctaves(gemm, sms, 64, 64));
   out.Term(WaveOctaves(gemm, sms, 64, 256));
   out.Term(std::log2(BytesOf(gemm).base()));

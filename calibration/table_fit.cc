@@ -13,7 +13,7 @@ namespace {
 constexpr size_t kPhysicsSample = 2000;
 constexpr size_t kSearchSample = 1000;
 // Fewer rows than these would be fitted to, not learned from.
-constexpr size_t kFewestToSearch = 200;
+constexpr size_t kFewestToSearch = 60;
 constexpr size_t kEdgeSample = 60;
 // Two tails: 86 % of rows lie inside when a fifth is left out; of fresh shapes a little more,
 // because their neighbourhoods are whole. Wider would cover more than it must and say less.
@@ -93,7 +93,7 @@ class TableFitter {
     try_neighbours();
     for (int round = 0; round < 2; ++round) {
       for (int d = 0; d < features_.front().num_coordinates; ++d) {
-        for (const float factor : {2.0F, 0.5F}) {
+        for (const float factor : {2.0F, 0.5F, 0.1F}) {  // the last: as good as left out
           LocalSettings trial = settings;
           trial.scale[d] *= factor;
           if (accept(trial)) {

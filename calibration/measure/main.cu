@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdio>
 #include <string>
+#include <thread>
 
 #include <cuda_runtime.h>
 
@@ -52,7 +53,13 @@ class Program {
                    .device = properties.name,
                    .driver = monitor.DriverVersion(),
                    .source = options_.source};
+    // NVML's utilization is of the last second: a program that ended just before still shows in it.
+    constexpr std::chrono::milliseconds kPause(100);
     busy_ = monitor.IsBusy(true);
+    for (int i = 0; i < 30 && busy_; ++i) {
+      std::this_thread::sleep_for(kPause);
+      busy_ = monitor.IsBusy(true);
+    }
     if (busy_) {
       std::fprintf(stderr, "warning: others use this GPU; the points say so (\"busy\")\n");
     }

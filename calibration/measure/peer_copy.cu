@@ -40,13 +40,14 @@ struct PeerMemory {
   Status Open(size_t bytes) {
     int can = 0;
     RETURN_IF_ERROR(Cuda(cudaDeviceCanAccessPeer(&can, home, peer), "ask for peer access"));
-    if (can != 0) {
-      const cudaError_t enabled = cudaDeviceEnablePeerAccess(peer, 0);
-      if (enabled == cudaErrorPeerAccessAlreadyEnabled) {
-        static_cast<void>(cudaGetLastError());
-      } else {
-        RETURN_IF_ERROR(Cuda(enabled, "enable peer access"));
-      }
+    if (can == 0) {
+      return Unimplemented("a peer copy without peer access goes through the host: no graph has it");
+    }
+    const cudaError_t enabled = cudaDeviceEnablePeerAccess(peer, 0);
+    if (enabled == cudaErrorPeerAccessAlreadyEnabled) {
+      static_cast<void>(cudaGetLastError());
+    } else {
+      RETURN_IF_ERROR(Cuda(enabled, "enable peer access"));
     }
     RETURN_IF_ERROR(Cuda(cudaSetDevice(peer), "select the peer"));
     const Status taken = Cuda(cudaMalloc(&base, bytes), "allocate on the peer");
@@ -79,7 +80,9 @@ Result<Workload> MakeTransfer(const Point& point, const MakerContext& context) {
     const auto memory = std::make_shared<PeerMemory>(context.device, peer);
     RETURN_IF_ERROR(memory->Open(size));
     workload.launch = [memory, here, size](cudaStream_t stream, int64_t) {
-      return Cuda(cudaMemcpyPeerAsync(memory->base, memory->peer, here, memory->home, size, stream),
+      // Not cudaMemcpyPeerAsync, which a stream that is being captured refuses: with peer access
+      // both addresses are valid here, and a plain copy finds out whose they are.
+      return Cuda(cudaMemcpyAsync(memory->base, here, size, cudaMemcpyDefault, stream),
                   "copy to the peer");
     };
   } else {

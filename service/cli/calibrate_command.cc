@@ -8,8 +8,6 @@
 
 #include "calibration/accuracy.h"
 #include "calibration/fit.h"
-#include "calibration/measured_collectives.h"
-#include "calibration/measured_cost_model.h"
 #include "calibration/point_source.h"
 #include "calibration/profile.h"
 #include "service/cli/commands.h"
@@ -109,7 +107,9 @@ Result<int> Fit(Session& session, std::span<const std::string> files) {
   ASSIGN_OR_RETURN(const hardware::Gpu gpu, GpuOf(session));
   ASSIGN_OR_RETURN(std::vector<Measurement> points, ReadAll(session, files));
   const calibration::SplitPoints split = calibration::SplitHeldOut(std::move(points));
-  ASSIGN_OR_RETURN(calibration::Fitted fitted, calibration::Fit(split.to_fit, gpu, session.stop));
+  ASSIGN_OR_RETURN(
+      calibration::Fitted fitted,
+      calibration::Fit(split.to_fit, gpu, session.stop, {.takes_busy = session.line.takes_busy}));
   for (const calibration::FittedTable& table : fitted.profile.tables) {
     if (fitted.profile.note.find(table.source) == std::string::npos) {
       fitted.profile.note += (fitted.profile.note.empty() ? "" : "; ") + table.source;
@@ -144,15 +144,6 @@ Result<std::filesystem::path> ProfilePath(const Session& session, const hardware
                   "give one with --profile FILE");
 }
 
-/// Stands where a profile does not say: a collective that it does not hold has no price here.
-class NoCollectives final : public hardware::CollectiveCost {
- public:
-  ridgeline::Cost CostOf(const Collective&) const override { return {}; }
-  std::vector<hardware::RateInUse> RatesFor(const hardware::RunProfile&) const override {
-    return {};
-  }
-};
-
 Result<int> CheckProfile(Session& session, std::span<const std::string> files) {
   ASSIGN_OR_RETURN(const hardware::Gpu gpu, GpuOf(session));
   ASSIGN_OR_RETURN(const std::filesystem::path path, ProfilePath(session, gpu));
@@ -160,19 +151,7 @@ Result<int> CheckProfile(Session& session, std::span<const std::string> files) {
   ASSIGN_OR_RETURN(std::vector<Measurement> points, ReadAll(session, files));
   std::erase_if(points, [&](const Measurement& point) { return point.gpu != gpu.name; });
   const calibration::SplitPoints split = calibration::SplitHeldOut(std::move(points));
-  const NoCollectives none;
-  const calibration::MeasuredCostModel model(profile, gpu);
-  const calibration::MeasuredCollectives collectives(profile, gpu, true, &none);
-  const calibration::Accuracy accuracy = calibration::MeasureAccuracy(
-      split.held_out,
-      [&](const calibration::TimedOperation& operation,
-          const calibration::Condition& condition) -> Result<ridgeline::Cost> {
-        if (const auto* const collective = std::get_if<Collective>(&operation)) {
-          const auto cost = collectives.Measured(*collective, condition);
-          return cost ? Result<ridgeline::Cost>(*cost) : NotFound("not in the profile");
-        }
-        return model.CostOf(operation, condition);
-      });
+  const calibration::Accuracy accuracy = calibration::MeasureAccuracy(split.held_out, profile, gpu);
   Table table{.columns = {{"family"},
                           {"measured time"},
                           {"points", Align::kRight},

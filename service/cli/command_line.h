@@ -33,6 +33,7 @@ struct CommandLine {
   std::string cluster;       // likewise
   std::string write_file;    // of `calibrate`; empty: none
   std::string profile_file;  // likewise
+  bool takes_busy = false;   // likewise
   std::string server;        // run there; empty: here
   std::string listen = "127.0.0.1:50051";
   std::optional<int> max_runs;
