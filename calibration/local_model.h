@@ -20,7 +20,7 @@
 
 namespace ridgeline::calibration {
 
-inline constexpr size_t kMostNeighbours = 32;
+inline constexpr size_t kMostNeighbours = 48;
 
 struct Physics {
   double floor = 2e-6;  // s

@@ -102,7 +102,10 @@ void DescribeAttention(const Attention& attention, const MachineRates& rates, Fe
     out.Term(std::log2(BytesOf(attention).base()));
     return;
   }
+  // Queries that are the last of a longer context run other kernels than a whole prompt does.
+  constexpr double kApart = 2;
   out.Coordinate(std::log2(Real(attention.kv_len) / Real(std::max<int64_t>(attention.q_len, 1))) +
+                 (attention.kv_len != attention.q_len ? kApart : 0) +
                  std::log2(Real(attention.head_dim) / values));
   out.Coordinate(std::log2(Real(attention.kv_len) / seen));
   const double blocks =
@@ -113,14 +116,20 @@ void DescribeAttention(const Attention& attention, const MachineRates& rates, Fe
   out.Term(std::log2(BytesOf(attention).base()));
 }
 
-/// A block a row: with fewer rows than multiprocessors most of a GPU idles. Where the rows are not
-/// known, they are taken to be of 8,192 values of 16 bit, read and written.
-void DescribeMemoryBound(const MemoryBound& work, FeatureWriter& out) {
+/// A block a row: with fewer rows than multiprocessors most of a GPU idles, and a long row takes
+/// its time however few there are. Where the rows are not known, they are taken to be of 8,192
+/// values of 16 bit, read and written. What is written counts apart: a cast up writes twice what it
+/// reads.
+void DescribeMemoryBound(const MemoryBound& work, const MachineRates& rates, FeatureWriter& out) {
   constexpr double kUsualRowBytes = 8192 * 2 * 2;
   const double bytes = std::max(1.0, BytesOf(work).base());
+  const double rows = work.rows > 0 ? Real(work.rows) : std::max(1.0, bytes / kUsualRowBytes);
   out.Coordinate(std::log2(bytes));
-  out.Coordinate(
-      std::log2(work.rows > 0 ? Real(work.rows) : std::max(1.0, bytes / kUsualRowBytes)));
+  out.Coordinate(std::log2(rows));
+  out.Coordinate(4 * work.written.base() / bytes);
+  // Eight blocks of 256 threads fill a multiprocessor; a thread takes 16 bytes at a time.
+  out.Term(std::log2(std::ceil(rows / (8 * rates.multiprocessors))));
+  out.Term(std::log2(std::ceil(work.read.base() / rows / (256 * 16))));
 }
 
 /// Experts that at least one of `rows` rows reaches when rows choose evenly: what has to be read.
@@ -184,7 +193,7 @@ size_t NumSizes(const TimedOperation& operation) {
   return std::visit(Overloaded{[](const Gemm&) { return size_t{4}; },
                                [](const GroupedGemm&) { return size_t{4}; },
                                [](const Attention&) { return size_t{8}; },
-                               [](const MemoryBound&) { return size_t{2}; },
+                               [](const MemoryBound&) { return size_t{3}; },
                                [](const MixtureLayer&) { return size_t{7}; },
                                [](const Collective&) { return size_t{3}; },
                                [](const OtherOperation&) { return size_t{0}; }},
@@ -200,7 +209,8 @@ Shape ShapeOf(const TimedOperation& operation) {
                                  op.v_head_dim, op.window}};
                  },
                  [](const MemoryBound& op) {
-                   return Shape{{static_cast<int64_t>((op.read + op.written).base()), op.rows}};
+                   return Shape{{static_cast<int64_t>(op.read.base()),
+                                 static_cast<int64_t>(op.written.base()), op.rows}};
                  },
                  [](const MixtureLayer& op) {
                    return Shape{{op.tokens, op.hidden, op.ffn, op.experts, op.top_k, op.ep,
@@ -241,9 +251,9 @@ TimedOperation WithShape(const TimedOperation& pattern, const Shape& shape) {
                         },
                         [&](MemoryBound& op) {
                           op.read = Bytes::FromBase(Real(sizes[0]));
-                          op.written = {};
+                          op.written = Bytes::FromBase(Real(sizes[1]));
                           op.flops = {};
-                          op.rows = sizes[1];
+                          op.rows = sizes[2];
                         },
                         [&](MixtureLayer& op) {
                           op.tokens = sizes[0];
@@ -272,7 +282,7 @@ TimedOperation PatternOf(const TimedOperation& operation) {
   } else if (std::holds_alternative<MixtureLayer>(operation)) {
     ones.sizes[6] = 0;
   } else if (std::holds_alternative<MemoryBound>(operation)) {
-    ones.sizes[1] = 0;
+    ones.sizes[2] = 0;
   }
   return WithShape(operation, ones);
 }
@@ -312,7 +322,7 @@ Features FeaturesOf(const TimedOperation& operation, const MachineRates& rates) 
         } else if constexpr (std::is_same_v<Op, Attention>) {
           DescribeAttention(op, rates, out);
         } else if constexpr (std::is_same_v<Op, MemoryBound>) {
-          DescribeMemoryBound(op, out);
+          DescribeMemoryBound(op, rates, out);
         } else if constexpr (std::is_same_v<Op, MixtureLayer>) {
           DescribeMixture(op, rates, out);
         } else if constexpr (std::is_same_v<Op, Collective>) {

@@ -28,8 +28,9 @@ struct Shape {
 };
 
 /// How many sizes a family has: gemm (batch m n k), grouped_gemm (groups m n k), attention (batch
-/// q_len kv_len heads kv_heads head_dim v_head_dim window), memory-bound (bytes rows), moe (tokens
-/// hidden ffn experts top_k ep, skew in hundredths), collectives (bytes ranks ranks_per_node).
+/// q_len kv_len heads kv_heads head_dim v_head_dim window), memory-bound (read written rows), moe
+/// (tokens hidden ffn experts top_k ep, skew in hundredths), collectives (bytes ranks
+/// ranks_per_node).
 size_t NumSizes(const TimedOperation& operation);
 Shape ShapeOf(const TimedOperation& operation);
 TimedOperation PatternOf(const TimedOperation& operation);

@@ -84,7 +84,7 @@ class TableFitter {
       return false;
     };
     const auto try_neighbours = [&] {
-      for (const int neighbours : {8, 12, 24, 32}) {
+      for (const int neighbours : {8, 12, 24, 32, 48}) {
         LocalSettings trial = settings;
         trial.neighbours = neighbours;
         accept(trial);
@@ -96,9 +96,7 @@ class TableFitter {
         for (const float factor : {2.0F, 0.5F, 0.1F}) {  // the last: as good as left out
           LocalSettings trial = settings;
           trial.scale[d] *= factor;
-          if (accept(trial)) {
-            break;
-          }
+          accept(trial);
         }
       }
     }
