@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <set>
+#include <string_view>
+#include <unordered_map>
 
 #include <fmt/format.h>
 
@@ -105,20 +107,18 @@ bool CheckKeys(const Node& node, std::span<const std::string> known, const Decod
     context.Fail(node, fmt::format("expected a map: {}", Written(node)), std::move(hint));
     return false;
   }
-  for (size_t i = 0; i < node.entries.size(); ++i) {
-    const Node::Entry& entry = node.entries[i];
+  // By name: a document may hold a million keys.
+  std::unordered_map<std::string_view, const Node::Entry*> first_of_name;
+  for (const Node::Entry& entry : node.entries) {
     Error error = {.code = ErrorCode::kInvalidArgument,
                    .message = {},
                    .where = PlaceOf(entry.key_where),
                    .path = context.path};
-    const auto first =
-        std::find_if(node.entries.begin(), node.entries.end(),
-                     [&entry](const Node::Entry& other) { return other.key == entry.key; });
-    if (&*first != &entry) {
+    if (const auto [first, is_new] = first_of_name.try_emplace(entry.key, &entry); !is_new) {
       error.message = fmt::format("duplicate key: {}", entry.key);
       error.hint = "keep one of them";
       error.notes.push_back({.message = fmt::format("{} is first set here", entry.key),
-                             .where = PlaceOf(first->key_where)});
+                             .where = PlaceOf(first->second->key_where)});
       context.diagnostics->Add(std::move(error));
     } else if (std::find(known.begin(), known.end(), entry.key) == known.end()) {
       error.message = fmt::format("unknown key: {}", entry.key);

@@ -26,6 +26,7 @@ namespace ridgeline {
 inline constexpr size_t kMaxDocumentBytes = size_t{4} << 20;
 inline constexpr int kMaxDocumentDepth = 64;
 inline constexpr size_t kMaxDocumentValues = 1'000'000;
+inline constexpr size_t kMaxOverrideValues = 1'000;
 
 /// One value: null, a scalar (kept as the text that was written), a list or a map.
 struct Node {
@@ -63,9 +64,12 @@ Result<Node> ReadDocument(const std::filesystem::path& path);
 /// the values.
 Node MergeNodes(Node base, const Node& over);
 
+/// The values of a tree, maps and lists themselves included.
+size_t NumValues(const Node& node);
+
 /// Sets `a.b.c` to the value written as YAML ("[4, 8]", "400 Gb/s"); `origin` names it in messages
 /// ("--set[1]"). List elements are addressed as `a.b[2].c`. Creates missing maps; the decoder then
-/// says if a key does not exist.
+/// says if a key does not exist. Errors: a path that is none, and more than kMaxOverrideValues.
 Status SetPath(Node& root, std::string_view path, std::string_view value, std::string origin);
 
 /// Writes a tree back as YAML that parses to an equal tree (for --dry-run and resolved.yaml).

@@ -2,6 +2,8 @@
 // merging, setting by path, writing.
 #include <algorithm>
 #include <optional>
+#include <string>
+#include <unordered_map>
 #include <utility>
 
 #include <fmt/format.h>
@@ -182,22 +184,35 @@ Node MergeNodes(Node base, const Node& over) {
   if (!base.is_map() || !over.is_map()) {
     return over;
   }
-  // Keys that `over` repeats stay repeated, so that the decoder can refuse them.
-  const size_t num_base = base.entries.size();
+  // By name: either side may hold a million keys. Of keys that `base` repeats the first is merged.
+  std::unordered_map<std::string, size_t> index_in_base;
+  for (size_t i = 0; i < base.entries.size(); ++i) {
+    index_in_base.try_emplace(base.entries[i].key, i);
+  }
   for (const Node::Entry& entry : over.entries) {
-    const auto end = base.entries.begin() + static_cast<std::ptrdiff_t>(num_base);
-    const auto same = std::find_if(base.entries.begin(), end,
-                                   [&entry](const Node::Entry& e) { return e.key == entry.key; });
-    const auto first = std::find_if(over.entries.begin(), over.entries.end(),
-                                    [&entry](const Node::Entry& e) { return e.key == entry.key; });
-    if (same != end && &*first == &entry) {
-      same->value = MergeNodes(std::move(same->value), entry.value);
-      same->key_where = entry.key_where;
-    } else {
+    const auto same = index_in_base.find(entry.key);
+    if (same == index_in_base.end()) {
       base.entries.push_back(entry);
+      continue;
     }
+    Node::Entry& merged = base.entries[same->second];
+    merged.value = MergeNodes(std::move(merged.value), entry.value);
+    merged.key_where = entry.key_where;
+    // Keys that `over` repeats stay repeated, so that the decoder can refuse them.
+    index_in_base.erase(same);
   }
   return base;
+}
+
+size_t NumValues(const Node& node) {
+  size_t values = 1;
+  for (const Node& item : node.items) {
+    values += NumValues(item);
+  }
+  for (const Node::Entry& entry : node.entries) {
+    values += NumValues(entry.value);
+  }
+  return values;
 }
 
 Status SetPath(Node& root, std::string_view path, std::string_view value, std::string origin) {
@@ -224,6 +239,11 @@ Status SetPath(Node& root, std::string_view path, std::string_view value, std::s
       return place(std::move(document).error());
     }
     parsed = *std::move(document);
+  }
+  if (NumValues(parsed) > kMaxOverrideValues) {
+    return place({.code = ErrorCode::kInvalidArgument,
+                  .message = fmt::format("more than {} values", kMaxOverrideValues),
+                  .hint = "write them into a document"});
   }
   Relocate(parsed, where);
   if (static_cast<int>(steps->size()) + DepthOf(parsed) > kMaxDocumentDepth) {

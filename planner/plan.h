@@ -70,6 +70,12 @@ struct PlanOptions {
   std::optional<std::string> minimize = std::nullopt;  // a metric; default: step_time, or gpus
 };
 
+/// Whether a searched key of the document is a list: a space that is no scenario by itself.
+bool HasChoices(const Node& document);
+/// How many configurations the document leaves to choose from, legal or not. Errors: those of the
+/// document with its lists taken out.
+Result<int64_t> CountConfigurations(const Node& document, const hardware::Catalog& catalog);
+
 /// Errors: those of the document with its lists taken out, a metric that is unknown or not an
 /// objective, kCancelled and kDeadlineExceeded when stopped before any candidate was evaluated
 /// (else the best so far, is_partial).

@@ -1,9 +1,11 @@
 #include "planner/training_plan.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <map>
 #include <optional>
+#include <stop_token>
 #include <utility>
 
 #include <fmt/format.h>
@@ -170,7 +172,11 @@ class TrainingPlanner {
     if (best == nullptr || (incumbent_ && *incumbent_ == best->point)) {
       return {};
     }
-    ASSIGN_OR_RETURN(const Candidate* const candidate, Simulated(*best));
+    const Result<const Candidate*> simulated = Simulated(*best, options_.stop);
+    if (!simulated && options_.stop.IsRequested()) {
+      return {};  // the search sees the stop itself
+    }
+    ASSIGN_OR_RETURN(const Candidate* const candidate, simulated);
     incumbent_ = best->point;
     if (options_.on_incumbent) {
       options_.on_incumbent(*candidate);
@@ -178,9 +184,8 @@ class TrainingPlanner {
     return {};
   }
 
-  /// The candidate as `simulate` reports it; each once. Unstopped: a stop asks for what was found,
-  /// and one report takes milliseconds.
-  Result<const Candidate*> Simulated(const EvaluatedCandidate& found) {
+  /// The candidate as `simulate` reports it; each once.
+  Result<const Candidate*> Simulated(const EvaluatedCandidate& found, const Stop& stop) {
     const auto known = simulated_.find(found.point);
     if (known != simulated_.end()) {
       return &known->second;
@@ -190,7 +195,7 @@ class TrainingPlanner {
         sim::ResolveScenario(DocumentOf(space_, settings), catalog_);
     CHECK(scenario.has_value(), "a legal candidate does not resolve: {}",
           scenario ? "" : scenario.error().message);
-    ASSIGN_OR_RETURN(sim::Report report, sim::Simulate(*scenario, {}));
+    ASSIGN_OR_RETURN(sim::Report report, sim::Simulate(*scenario, {.stop = stop}));
     const sim::Metric* const step = report.Find("step_time");
     const double seconds = engine::ToSeconds(found.rank.step).base();
     CHECK(report.fits && step != nullptr && step->value == seconds,
@@ -219,14 +224,7 @@ class TrainingPlanner {
     plan.searched = ChoicesText(space_);
     plan.is_feasible = !found_.best.empty();
     plan.is_partial = found_.is_partial();
-    for (const EvaluatedCandidate& best : found_.best) {
-      // A stopped search makes one more report at most: that of the best.
-      if (plan.is_partial && !plan.candidates.empty() && !simulated_.contains(best.point)) {
-        continue;
-      }
-      ASSIGN_OR_RETURN(const Candidate* const candidate, Simulated(best));
-      plan.candidates.push_back(*candidate);
-    }
+    RETURN_IF_ERROR(AddCandidates(plan));
     plan.counts.illegal = legal_.illegal + too_long_;
     plan.counts.out_of_memory = out_of_memory_;
     plan.counts.bounded = misses_by_bound_ + found_.bounded;
@@ -234,13 +232,43 @@ class TrainingPlanner {
     plan.counts.considered = plan.counts.illegal + plan.counts.out_of_memory + plan.counts.bounded +
                              plan.counts.evaluated;
     if (plan.is_feasible) {
-      const double best = found_.best.front().rank.objective;
+      const double best = best_written_->objective;
       const double floor = found_.least_open ? std::min(best, found_.least_open->objective) : best;
       plan.floor = Value(floor);
       plan.gap = plan.floor == 0 ? 0 : (best - floor) / std::abs(floor);
     }
     plan.why_not = WriteWhyNot();
     return plan;
+  }
+
+  /// The kept ones with their reports. A step of a million sequences takes seconds to report, so a
+  /// search past its deadline makes one more report at most, and only when that is a moment's work;
+  /// a cancelled one makes none. It is an error when none can be shown.
+  Status AddCandidates(Plan& plan) {
+    constexpr std::chrono::milliseconds kMoment(50);
+    for (const EvaluatedCandidate& best : found_.best) {
+      if (options_.stop.IsRequested() && !plan.candidates.empty() &&
+          !simulated_.contains(best.point)) {
+        plan.is_partial = true;
+        continue;
+      }
+      Result<const Candidate*> candidate = Simulated(best, options_.stop);
+      if (!candidate && candidate.error().code == ErrorCode::kDeadlineExceeded &&
+          !has_made_last_report_) {
+        has_made_last_report_ = true;
+        candidate = Simulated(best, Stop(std::stop_token(), Stop::Clock::now() + kMoment));
+      }
+      if (!candidate && options_.stop.IsRequested()) {
+        plan.is_partial = true;
+        continue;
+      }
+      RETURN_IF_ERROR(candidate);
+      if (plan.candidates.empty()) {
+        best_written_ = best.rank;
+      }
+      plan.candidates.push_back(**candidate);
+    }
+    return plan.candidates.empty() && plan.is_feasible ? options_.stop.Check() : Status();
   }
 
   std::vector<std::string> WriteWhyNot() {
@@ -303,6 +331,8 @@ class TrainingPlanner {
   std::optional<Miss> nearest_miss_;
   SearchResult found_;
   std::optional<size_t> incumbent_;
+  std::optional<Rank> best_written_;  // of the first candidate in the answer
+  bool has_made_last_report_ = false;
   std::map<size_t, Candidate> simulated_;
 };
 

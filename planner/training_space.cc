@@ -212,7 +212,11 @@ class SpaceReader {
       if (!written->training) {
         // No space without a training block: the scenario's own words for it.
         RETURN_IF_ERROR(sim::ResolveScenario(taken, catalog_));
-        return InvalidArgument("nothing to search: no training or serving block");
+        return Fail({.code = ErrorCode::kInvalidArgument,
+                     .message = "nothing to search: no training or serving block",
+                     .where = document_.where,
+                     .hint = "one pass has no choices yet: ridgeline simulate runs it, and "
+                             "ridgeline whatif varies it"});
       }
       Keep(*written->training);
       if (round == 0 || IsList(kAxes[7])) {

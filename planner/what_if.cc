@@ -70,8 +70,29 @@ bool IsStop(const Error& error) {
   return error.code == ErrorCode::kCancelled || error.code == ErrorCode::kDeadlineExceeded;
 }
 
-/// A path that no document has is a slip of the pen and not a variant that fails.
-bool IsUnknownKey(const Error& error) { return error.message.starts_with("unknown key"); }
+/// A name that nothing has is a slip of the pen and not a variant that fails.
+bool IsUnknownName(const Error& error) { return error.code == ErrorCode::kNotFound; }
+
+/// A path given twice, a key that no scenario has, a value that its key cannot hold: mistakes of
+/// the question. What a value makes of the rest of the scenario is an answer, and a row.
+Status CheckVariations(const Node& document, const std::vector<Variation>& variations) {
+  for (size_t i = 0; i < variations.size(); ++i) {
+    const Variation& variation = variations[i];
+    for (size_t j = 0; j < i; ++j) {
+      if (variations[j].path == variation.path) {
+        return InvalidArgument(
+            fmt::format("{}: a key is varied twice: {}", variation.origin, variation.path),
+            "write its values in one list");
+      }
+    }
+    for (const std::string& value : variation.values) {
+      Node changed = document;
+      RETURN_IF_ERROR(SetPath(changed, variation.path, value, variation.origin));
+      RETURN_IF_ERROR(Decode<sim::ScenarioDocument>(changed));
+    }
+  }
+  return {};
+}
 
 int64_t Picoseconds(double seconds) { return std::llround(seconds * 1e12); }
 
@@ -151,6 +172,7 @@ Result<WhatIf> CompareVariants(const Node& document, const std::vector<Variation
                                const hardware::Catalog& catalog, const WhatIfOptions& options) {
   ASSIGN_OR_RETURN(const std::vector<Choice> choices, Choices(variations, options.one_at_a_time));
   ASSIGN_OR_RETURN(const sim::Scenario scenario, sim::ResolveScenario(document, catalog));
+  RETURN_IF_ERROR(CheckVariations(document, variations));
 
   const size_t total = choices.size() + 1;
   std::vector<Result<sim::Report>> reports(total, Fail(Error{}));
@@ -182,7 +204,7 @@ Result<WhatIf> CompareVariants(const Node& document, const std::vector<Variation
     if (Result<sim::Report>& report = reports[i + 1]; report) {
       variant.explained_by = Explain(answer.base, *report);
       variant.report = *std::move(report);
-    } else if (IsUnknownKey(report.error())) {
+    } else if (IsUnknownName(report.error())) {
       return Fail(std::move(report).error());
     } else {
       answer.is_partial = answer.is_partial || IsStop(report.error());

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "base/grouped_number.h"
 #include "base/units_text.h"
 #include "sim/training/training_memory.h"
 
@@ -55,7 +56,7 @@ std::vector<std::string> WriteLines(const WhyNot& why) {
   std::stable_sort(reasons.begin(), reasons.end(),
                    [](const Reason& a, const Reason& b) { return a.candidates > b.candidates; });
   for (const Reason& reason : reasons) {
-    lines.push_back(fmt::format("{} ({} candidate{})", reason.text, reason.candidates,
+    lines.push_back(fmt::format("{} ({} candidate{})", reason.text, Grouped(reason.candidates),
                                 reason.candidates == 1 ? "" : "s"));
   }
   return lines;

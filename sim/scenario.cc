@@ -24,6 +24,18 @@ class DocumentMerge {
                         .hint = "start with 'cluster:' and 'training:', 'serving:' or 'forward:'"});
       return;
     }
+    // Each part alone is within bounds, and so must be what they amount to.
+    num_values_ += NumValues(*part);
+    if (num_values_ > kMaxDocumentValues) {
+      if (!is_full_) {
+        diagnostics_.Add({.code = ErrorCode::kResourceExhausted,
+                          .message = fmt::format("more than {} values in all documents together",
+                                                 kMaxDocumentValues),
+                          .where = part->where});
+      }
+      is_full_ = true;
+      return;
+    }
     document_ =
         document_.entries.empty() ? *std::move(part) : MergeNodes(std::move(document_), *part);
   }
@@ -52,6 +64,8 @@ class DocumentMerge {
  private:
   Diagnostics diagnostics_;
   Node document_ = MakeMap();
+  size_t num_values_ = 0;
+  bool is_full_ = false;
 };
 
 void ResolveTargets(const std::map<std::string, std::string>& written, const Node& document,

@@ -19,28 +19,30 @@ struct MetricFamily {
   Dimension dimension = Dimension::kNumber;
   bool is_floor = false;  // more is better
   bool has_statistics = false;
+  bool is_of_answers = false;  // of serving: missing where nothing was answered
+  std::string_view unit = {};  // that a plain number may carry
 };
 
 constexpr std::array<MetricFamily, 20> kFamilies = {{
-    {"ttft", Dimension::kTime, false, true},
-    {"tpot", Dimension::kTime, false, true},
-    {"itl", Dimension::kTime, false, true},
-    {"e2el", Dimension::kTime, false, true},
+    {"ttft", Dimension::kTime, false, true, true},
+    {"tpot", Dimension::kTime, false, true, true},
+    {"itl", Dimension::kTime, false, true, true},
+    {"e2el", Dimension::kTime, false, true, true},
     {"step_time", Dimension::kTime},
     {"pass_time", Dimension::kTime},
-    {"makespan", Dimension::kTime},
+    {"makespan", Dimension::kTime, false, false, true},
     {"memory.peak", Dimension::kBytes},
     {"memory.allocated", Dimension::kBytes},
     {"mfu", Dimension::kRatio, true},
     {"hfu", Dimension::kRatio, true},
     {"model_flops_per_gpu", Dimension::kFlopsPerSecond, true},
-    {"tokens_per_second", Dimension::kNumber, true},
-    {"tokens_per_second_per_gpu", Dimension::kNumber, true},
-    {"request_throughput", Dimension::kNumber, true},
-    {"output_throughput", Dimension::kNumber, true},
-    {"total_token_throughput", Dimension::kNumber, true},
+    {"tokens_per_second", Dimension::kNumber, true, false, false, "tokens/s"},
+    {"tokens_per_second_per_gpu", Dimension::kNumber, true, false, false, "tokens/s"},
+    {"request_throughput", Dimension::kNumber, true, false, true, "req/s"},
+    {"output_throughput", Dimension::kNumber, true, false, true, "tokens/s"},
+    {"total_token_throughput", Dimension::kNumber, true, false, true, "tokens/s"},
     {"kv_cache.blocks", Dimension::kNumber, true},
-    {"preemptions", Dimension::kNumber},
+    {"preemptions", Dimension::kNumber, false, false, true},
     {"gpus", Dimension::kNumber},
 }};
 constexpr std::array<std::string_view, 4> kStatistics = {"mean", "p50", "p90", "p99"};
@@ -101,13 +103,13 @@ Result<double> PlainNumber(std::string_view text) {
     used = 0;
   }
   if (used == 0 || used != digits.size() || value - value != 0) {
-    return InvalidArgument(fmt::format("expected a number: {}", text));
+    return InvalidArgument(fmt::format("expected a number: {}", text), "for example 1000");
   }
   return is_percent ? value / 100 : value;
 }
 
-Result<double> ValueOf(Dimension dimension, std::string_view text) {
-  switch (dimension) {
+Result<double> ValueOf(const MetricFamily& family, std::string_view text) {
+  switch (family.dimension) {
     case Dimension::kTime:
       return BaseValue<Seconds>(text);
     case Dimension::kBytes:
@@ -116,14 +118,17 @@ Result<double> ValueOf(Dimension dimension, std::string_view text) {
       return BaseValue<FlopsPerSecond>(text);
     case Dimension::kRatio:
     case Dimension::kNumber:
-      return PlainNumber(text);
+      break;
   }
-  return PlainNumber(text);
+  if (!family.unit.empty() && text.ends_with(family.unit)) {
+    text.remove_suffix(family.unit.size());
+  }
+  return PlainNumber(Trim(text));
 }
 
 Result<Target> MakeTarget(const MetricFamily& family, std::string_view metric, bool is_upper_bound,
                           std::string_view value) {
-  Result<double> number = ValueOf(family.dimension, value);
+  Result<double> number = ValueOf(family, value);
   if (!number) {
     Error error = std::move(number).error();
     error.message = fmt::format("target {}: {}", metric, error.message);
@@ -161,6 +166,12 @@ Result<Target> ParseTarget(std::string_view metric, std::string_view value) {
 
 Result<bool> Meets(const Report& report, const Target& target) {
   const Metric* metric = report.Find(target.metric);
+  if (metric == nullptr && report.kind == ReportKind::kServing) {
+    ASSIGN_OR_RETURN(const MetricFamily* const family, FamilyOf(target.metric));
+    if (family->is_of_answers) {
+      return false;
+    }
+  }
   if (metric == nullptr) {
     std::vector<std::string> names;
     for (const Metric& present : report.metrics) {

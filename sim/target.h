@@ -23,8 +23,9 @@ Result<Target> ParseTarget(std::string_view text);
 /// utilisations are floors and everything else is a ceiling.
 Result<Target> ParseTarget(std::string_view metric, std::string_view value);
 
-/// Whether the report keeps it; a metric that the report lacks is an error (a training target on a
-/// serving report).
+/// Whether the report keeps it. A serving report where nothing was answered lacks its latencies and
+/// throughputs and keeps no target on them; any other metric that the report lacks is an error (a
+/// training target on a serving report).
 Result<bool> Meets(const Report& report, const Target& target);
 
 }  // namespace ridgeline::sim

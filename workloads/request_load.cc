@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/diagnostic.h"
+#include "base/grouped_number.h"
 #include "base/random.h"
 #include "base/units_text.h"
 #include "workloads/request_trace.h"
@@ -138,7 +139,8 @@ void DrawArrivals(const Arrivals& arrivals, ArrivalProcess process, uint64_t see
   }
 }
 
-std::string Describe(const Arrivals& arrivals, ArrivalProcess process, size_t requests) {
+std::string Describe(const Arrivals& arrivals, ArrivalProcess process, size_t count) {
+  const std::string requests = Grouped(static_cast<int64_t>(count));
   switch (process) {
     case ArrivalProcess::kPoisson:
       return fmt::format("Poisson, {:.6g} req/s, {} requests", arrivals.rate->base(), requests);
@@ -165,8 +167,8 @@ Result<RequestLoad> ReadTrace(const Workload& workload, const std::filesystem::p
     source = fmt::format("{} ({})", description.source, description.licence);
   }
   ASSIGN_OR_RETURN(RequestLoad load, ReadRequestTrace(request));
-  load.description =
-      fmt::format("trace {}, {} requests", workload.arrivals.trace, load.requests.size());
+  load.description = fmt::format("trace {}, {} requests", workload.arrivals.trace,
+                                 Grouped(static_cast<int64_t>(load.requests.size())));
   load.source = std::move(source);
   return load;
 }

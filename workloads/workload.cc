@@ -90,7 +90,7 @@ const Schema<Workload>& SchemaOf(Tag<Workload>) {
           .Required("arrivals", &Workload::arrivals, "when requests arrive")
           .Optional("requests", &Workload::requests,
                     "how many; of a trace: only the first so many, default all",
-                    {.at_least = 1, .at_most = int64_t{1} << 28})
+                    {.at_least = 1, .at_most = kMostRequests})
           .Optional("input_tokens", &Workload::input_tokens, "tokens of a prompt")
           .Optional("output_tokens", &Workload::output_tokens, "tokens of an answer");
   return schema;

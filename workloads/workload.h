@@ -52,6 +52,9 @@ struct TokenRange {
   friend bool operator==(const TokenRange&, const TokenRange&) = default;
 };
 
+/// That a workload may ask for: they are all held in memory, and a document may come from anywhere.
+inline constexpr int64_t kMostRequests = 10'000'000;
+
 struct Workload {
   Arrivals arrivals;
   std::optional<int64_t> requests;  // of a trace: only the first so many

@@ -274,7 +274,9 @@ void ToMessage(const report::SimulationResult& result, v1::SimulationResult& mes
   for (const report::TargetOutcome& outcome : result.targets) {
     v1::TargetOutcome& added = *message.add_targets();
     SetTarget(outcome.target, *added.mutable_target());
-    added.set_value(outcome.value);
+    if (outcome.value) {
+      added.set_value(*outcome.value);
+    }
     added.set_unit(outcome.unit);
     added.set_is_met(outcome.is_met);
   }
@@ -285,10 +287,11 @@ report::SimulationResult FromMessage(const v1::SimulationResult& message) {
                                   .seed = message.seed(),
                                   .inputs = InputsOf(message.inputs())};
   for (const v1::TargetOutcome& outcome : message.targets()) {
-    result.targets.push_back({.target = TargetOf(outcome.target()),
-                              .value = outcome.value(),
-                              .unit = outcome.unit(),
-                              .is_met = outcome.is_met()});
+    result.targets.push_back(
+        {.target = TargetOf(outcome.target()),
+         .value = outcome.has_value() ? std::optional(outcome.value()) : std::nullopt,
+         .unit = outcome.unit(),
+         .is_met = outcome.is_met()});
   }
   return result;
 }

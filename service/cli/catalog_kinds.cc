@@ -14,7 +14,7 @@
 namespace ridgeline::cli {
 namespace {
 
-constexpr std::array<KindInfo, 11> kKinds = {{
+constexpr std::array<KindInfo, 12> kKinds = {{
     {Kind::kGpu, "gpu", "gpus", "gpus", "a GPU"},
     {Kind::kNode, "node", "nodes", "nodes", "a node"},
     {Kind::kFabric, "fabric", "fabrics", "fabrics", "a fabric"},
@@ -23,6 +23,7 @@ constexpr std::array<KindInfo, 11> kKinds = {{
     {Kind::kFramework, "framework", "frameworks", "frameworks", "a framework"},
     {Kind::kEngine, "engine", "engines", "engines", "a serving engine"},
     {Kind::kScenario, "scenario", "scenarios", "scenarios", "a scenario"},
+    {Kind::kPlan, "plan", "plans", "plans", "a space to plan in"},
     {Kind::kSuite, "suite", "suites", "validation", "a validation suite"},
     {Kind::kTrace, "trace", "traces", "traces", "a trace"},
     {Kind::kCalibration, "calibration", "calibrations", "calibration", "a calibration"},

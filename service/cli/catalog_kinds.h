@@ -18,6 +18,7 @@ enum class Kind {
   kFramework,
   kEngine,
   kScenario,
+  kPlan,
   kSuite,
   kTrace,
   kCalibration

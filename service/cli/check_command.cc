@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include "base/diagnostic.h"
+#include "base/grouped_number.h"
 #include "hardware/cluster.h"
+#include "planner/plan.h"
 #include "planner/validation/field_map.h"
 #include "planner/validation/measured_serving.h"
 #include "planner/validation/suite.h"
@@ -46,7 +48,7 @@ Result<std::string> CheckModel(const Node& document, const std::string& name) {
                      static_cast<double>(CountParameters(model).total) / 1e9);
 }
 
-Result<std::string> CheckScenario(Node document, const Session& session) {
+Result<Node> WithOverrides(Node document, const Session& session) {
   for (size_t i = 0; i < session.line.overrides.size(); ++i) {
     const std::string& text = session.line.overrides[i];
     const size_t equals = std::min(text.find('='), text.size());
@@ -54,6 +56,21 @@ Result<std::string> CheckScenario(Node document, const Session& session) {
                             text.substr(std::min(equals + 1, text.size())),
                             fmt::format("--set[{}]", i + 1)));
   }
+  return document;
+}
+
+/// A space stands under plans/, or has a list where a scenario has one value.
+bool IsPlan(const Node& document, const std::string& path) {
+  return std::filesystem::path(path).parent_path().filename() == "plans" ||
+         planner::HasChoices(document);
+}
+
+Result<std::string> CheckPlan(const Node& document, const Session& session) {
+  ASSIGN_OR_RETURN(const int64_t count, planner::CountConfigurations(document, session.catalog));
+  return fmt::format("{} configurations, legal or not", Grouped(count));
+}
+
+Result<std::string> CheckScenario(const Node& document, const Session& session) {
   ASSIGN_OR_RETURN(const sim::Scenario scenario, sim::ResolveScenario(document, session.catalog));
   if (const auto& serving = scenario.serving) {
     return fmt::format("{} on {} x {}, {} replicas of tp {}, {}", serving->model.name,
@@ -110,6 +127,8 @@ Result<std::string> CheckDocument(const KindInfo& kind, const Node& document,
           [](const workloads::TraceDescription& trace) { return trace.title; });
     case Kind::kScenario:
       return CheckScenario(document, session);
+    case Kind::kPlan:
+      return CheckPlan(document, session);
     case Kind::kSuite:
       return CheckSuite(document, path);
     case Kind::kCalibration:
@@ -120,7 +139,7 @@ Result<std::string> CheckDocument(const KindInfo& kind, const Node& document,
 
 Result<std::pair<std::string, std::string>> CheckFile(const std::string& path,
                                                       const Session& session) {
-  ASSIGN_OR_RETURN(const Node document, ReadDocument(path));
+  ASSIGN_OR_RETURN(Node document, ReadDocument(path));
   const KindInfo* kind = KindOfDocument(document);
   if (kind == nullptr) {
     return tl::unexpected(Error{
@@ -128,6 +147,12 @@ Result<std::pair<std::string, std::string>> CheckFile(const std::string& path,
         .message = "no key of this file is known: " + path,
         .where = document.where,
         .hint = "a scenario begins with cluster: and training:; ridgeline explain lists the keys"});
+  }
+  if (kind->kind == Kind::kScenario) {
+    ASSIGN_OR_RETURN(document, WithOverrides(std::move(document), session));
+    if (IsPlan(document, path)) {
+      ASSIGN_OR_RETURN(kind, FindKind("plan"));
+    }
   }
   ASSIGN_OR_RETURN(std::string summary, CheckDocument(*kind, document, path, session));
   return std::pair(std::string(kind->a_name), std::move(summary));

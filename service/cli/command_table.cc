@@ -13,7 +13,8 @@ constexpr std::array<CommandInfo, 18> kCommands = {{
      .summary = "one scenario (files merge left to right) -> metrics",
      .details =
          "A scenario is a YAML file, a name under configs/scenarios, or - for standard input.\n"
-         "Exit code 1: simulated, and it does not fit in memory.",
+         "Exit code 1: simulated, and it does not fit in memory, answers no request or misses a "
+         "target.",
      .example = "ridgeline simulate llama-3.1-8b-8xh100\n"
                 "ridgeline simulate llama-3.1-70b-64xh100 --set training.parallelism.tp=4 -o json\n"
                 "ridgeline simulate llama-3.1-8b-8xh100 --trace step.json",
@@ -40,7 +41,7 @@ constexpr std::array<CommandInfo, 18> kCommands = {{
      .max_arguments = 1},
     {.name = "list",
      .usage = "KIND",
-     .summary = "gpus, nodes, fabrics, clusters, models, frameworks, scenarios, suites ...",
+     .summary = "gpus, nodes, clusters, models, engines, scenarios, plans, traces ...",
      .details = "",
      .example = "ridgeline list gpus\nridgeline list models -o csv",
      .min_arguments = 1,

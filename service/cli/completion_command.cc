@@ -35,7 +35,7 @@ std::string BashScript() {
       R"sh(# bash completion of ridgeline; load with: source <(ridgeline completion bash)
 _ridgeline() {{
   local word=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD-1]}}
-  local kinds="gpus nodes fabrics clusters models frameworks scenarios suites traces calibrations"
+  local kinds="gpus nodes fabrics clusters models frameworks engines scenarios plans suites traces calibrations"
   COMPREPLY=()
   if [[ $COMP_CWORD -eq 1 ]]; then
     COMPREPLY=($(compgen -W "{0}" -- "$word"))
@@ -86,7 +86,7 @@ _ridgeline() {{
   elif [[ $words[CURRENT] == -* ]]; then
     compadd -a flags
   elif [[ $words[2] == (list|describe) && $CURRENT -eq 3 ]]; then
-    compadd gpus nodes fabrics clusters models frameworks scenarios suites traces calibrations
+    compadd gpus nodes fabrics clusters models frameworks engines scenarios plans suites traces calibrations
   elif [[ $words[2] == describe ]]; then
     compadd $(ridgeline list $words[3] -o csv 2>/dev/null | tail -n +2 | cut -d, -f1)
   else
@@ -117,7 +117,7 @@ std::string FishScript() {
   return text +
          "complete -c ridgeline -n \"__fish_seen_subcommand_from list describe\" -a \"gpus nodes "
          "fabrics "
-         "clusters models frameworks scenarios suites traces calibrations\"\n";
+         "clusters models frameworks engines scenarios plans suites traces calibrations\"\n";
 }
 
 }  // namespace

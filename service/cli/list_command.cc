@@ -161,6 +161,7 @@ Listing ListingOf(Kind kind) {
     case Kind::kEngine:
       return {{{"version"}, {"tokens a block", Align::kRight}, {"title"}}, EngineRow};
     case Kind::kScenario:
+    case Kind::kPlan:
     case Kind::kSuite:
     case Kind::kCalibration:
       break;

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "base/nearest_name.h"
 #include "base/sha256.h"
 #include "base/units_text.h"
 #include "sim/scenario.h"
@@ -50,8 +51,16 @@ Result<std::vector<std::string>> ScenarioPaths(const std::vector<std::string>& a
       paths.push_back(argument);
       continue;
     }
-    ASSIGN_OR_RETURN(const std::filesystem::path found, catalog.Find("scenarios", argument));
-    paths.push_back(found.string());
+    Result<std::filesystem::path> found = catalog.Find("scenarios", argument);
+    if (!found) {
+      found = catalog.Find("plans", argument);
+    }
+    if (!found) {
+      std::vector<std::string> names = catalog.Names("scenarios");
+      std::ranges::move(catalog.Names("plans"), std::back_inserter(names));
+      return NotFound("unknown scenario: " + argument, SuggestName(argument, names));
+    }
+    paths.push_back(found->string());
   }
   return paths;
 }

@@ -33,6 +33,10 @@ Result<sim::Report> Run(const Session& session, const sim::Scenario& scenario) {
     return InvalidArgument("--requests needs a scenario with requests: this one serves none",
                            "drop it, or simulate a scenario with a serving block");
   }
+  if (!line.trace_file.empty() && line.trace_file == line.requests_file) {
+    return InvalidArgument("--trace and --requests name one file: " + line.trace_file,
+                           "give each a file of its own");
+  }
   ASSIGN_OR_RETURN(AnswerFile trace, AnswerFile::Open("--trace", line.trace_file));
   ASSIGN_OR_RETURN(AnswerFile requests, AnswerFile::Open("--requests", line.requests_file));
   ASSIGN_OR_RETURN(sim::Report report,
@@ -145,7 +149,7 @@ Result<int> Simulate(Session& session) {
   if (IsForPeople(line.output)) {
     session.closing_note = NextSteps(line, result.report);
   }
-  return result.report.fits && report::AllMet(result.targets) ? kExitDone : kExitAnswerIsNo;
+  return report::IsFeasible(result) ? kExitDone : kExitAnswerIsNo;
 }
 
 }  // namespace ridgeline::cli

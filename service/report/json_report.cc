@@ -104,14 +104,15 @@ Json Search(const planner::Plan& plan) {
 }  // namespace
 
 std::string RenderJson(const SimulationResult& result) {
-  const bool is_feasible = result.report.fits && AllMet(result.targets);
-  Json document = Begin(result.seed, result.inputs, is_feasible);
+  Json document = Begin(result.seed, result.inputs, IsFeasible(result));
   document["candidates"] = Json::array({CandidateOf(result.report, 1)});
   if (!result.targets.empty()) {
     Json targets = Json::array();
     for (const TargetOutcome& outcome : result.targets) {
       Json target = TargetOf(outcome.target);
-      target["measured"] = outcome.value;
+      if (outcome.value) {
+        target["measured"] = *outcome.value;
+      }
       target["met"] = outcome.is_met;
       targets.push_back(std::move(target));
     }

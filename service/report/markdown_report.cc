@@ -47,8 +47,8 @@ std::string RenderMarkdown(const SimulationResult& result) {
   if (!result.targets.empty()) {
     Table targets{.columns = {{"target"}, {"is", Align::kRight}, {""}}, .rows = {}};
     for (const TargetOutcome& outcome : result.targets) {
-      targets.rows.push_back({outcome.target.written, ValueText(outcome.value, outcome.unit),
-                              outcome.is_met ? "met" : "missed"});
+      targets.rows.push_back(
+          {outcome.target.written, MeasuredText(outcome), outcome.is_met ? "met" : "missed"});
     }
     text += "\n" + RenderTable(targets, OutputFormat::kMarkdown);
   }

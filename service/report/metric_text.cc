@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/grouped_number.h"
 #include "base/units_text.h"
 
 namespace ridgeline::report {
@@ -52,7 +53,7 @@ std::string ValueText(double value, std::string_view unit) {
     return Format(Joules::FromBase(value));
   }
   if (unit == "1" || unit.empty()) {
-    return value == std::round(value) && std::abs(value) < 1e6 ? fmt::format("{:.0f}", value)
+    return value == std::round(value) && std::abs(value) < 1e6 ? Grouped(std::llround(value))
                                                                : Prefixed(value);
   }
   const std::string number = Prefixed(value);

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/grouped_number.h"
 #include "service/report/metric_text.h"
 #include "service/report/plan_result.h"
 #include "service/report/report_words.h"
@@ -51,7 +52,9 @@ std::string ProofText(const planner::Plan& plan) {
 std::string Answer(const planner::Plan& plan) {
   if (!plan.is_feasible) {
     const std::string what =
-        plan.targets.empty() ? "fits in memory" : "meets " + TargetsText(plan.targets);
+        plan.counts.considered > 0 && plan.counts.illegal == plan.counts.considered ? "is legal"
+        : plan.targets.empty() ? "fits in memory"
+                               : "meets " + TargetsText(plan.targets);
     return fmt::format("{}: no configuration {}{}", plan.title,
                        plan.is_partial ? "found so far " : "", what);
   }

@@ -36,7 +36,5 @@ std::string Trust(const sim::Report& report);
 /// A breakdown with bars under `heading`; empty without shares.
 std::string Breakdown(std::string_view heading, const std::vector<sim::Share>& shares,
                       std::string_view unit);
-/// "12,345".
-std::string Grouped(int64_t value);
 
 }  // namespace ridgeline::report

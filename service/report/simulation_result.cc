@@ -10,6 +10,12 @@
 
 namespace ridgeline::report {
 
+bool IsFeasible(const SimulationResult& result) {
+  const sim::Metric* const completed = result.report.Find("requests.completed");
+  const bool is_answered = completed == nullptr || completed->value > 0;
+  return result.report.fits && is_answered && AllMet(result.targets);
+}
+
 std::string Render(const SimulationResult& result, OutputFormat format) {
   switch (format) {
     case OutputFormat::kTable:

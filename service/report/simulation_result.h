@@ -24,6 +24,8 @@ struct SimulationResult {
   std::vector<TargetOutcome> targets = {};  // of the scenario, judged; empty: it has none
 };
 
+/// The answer is yes: it fits, something was answered, and every target is met.
+bool IsFeasible(const SimulationResult& result);
 /// In any format; ends in a newline. Depends on nothing but `result` and the build: the same answer
 /// is the same bytes.
 std::string Render(const SimulationResult& result, OutputFormat format);

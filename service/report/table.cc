@@ -90,13 +90,28 @@ std::string MarkdownTable(const Table& table) {
   return text;
 }
 
+/// A cell of a column of numbers is one where it reads as one, and nothing where it is empty;
+/// "42.9 GB" stays text.
+nlohmann::ordered_json JsonCell(const std::string& cell, Align align) {
+  if (align == Align::kRight) {
+    if (cell.empty()) {
+      return nullptr;
+    }
+    const auto number = nlohmann::ordered_json::parse(cell, nullptr, false);
+    if (number.is_number()) {
+      return number;
+    }
+  }
+  return cell;
+}
+
 std::string JsonTable(const Table& table, bool is_lines) {
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
   std::string lines;
   for (const auto& row : table.rows) {
     nlohmann::ordered_json object;
     for (size_t column = 0; column < table.columns.size(); ++column) {
-      object[table.columns[column].name] = row[column];
+      object[table.columns[column].name] = JsonCell(row[column], table.columns[column].align);
     }
     if (is_lines) {
       lines += object.dump() + "\n";

@@ -1,6 +1,9 @@
 #include "service/report/target_outcome.h"
 
 #include <algorithm>
+#include <utility>
+
+#include "service/report/metric_text.h"
 
 namespace ridgeline::report {
 
@@ -10,10 +13,18 @@ Result<std::vector<TargetOutcome>> JudgeTargets(const sim::Report& report,
   for (const sim::Target& target : targets) {
     ASSIGN_OR_RETURN(const bool is_met, sim::Meets(report, target));
     const sim::Metric* const metric = report.Find(target.metric);
-    outcomes.push_back(
-        {.target = target, .value = metric->value, .unit = metric->unit, .is_met = is_met});
+    TargetOutcome outcome{.target = target, .value = std::nullopt, .unit = {}, .is_met = is_met};
+    if (metric != nullptr) {
+      outcome.value = metric->value;
+      outcome.unit = metric->unit;
+    }
+    outcomes.push_back(std::move(outcome));
   }
   return outcomes;
+}
+
+std::string MeasuredText(const TargetOutcome& outcome) {
+  return outcome.value ? ValueText(*outcome.value, outcome.unit) : "-";
 }
 
 bool AllMet(const std::vector<TargetOutcome>& outcomes) {

@@ -2,6 +2,7 @@
 /// `plan` of its candidates.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,7 +14,7 @@ namespace ridgeline::report {
 
 struct TargetOutcome {
   sim::Target target;
-  double value = 0.0;  // of the metric, in its base unit
+  std::optional<double> value;  // of the metric, in its base unit; none: nothing was answered
   std::string unit;
   bool is_met = false;
 };
@@ -21,6 +22,8 @@ struct TargetOutcome {
 /// One outcome a target, in their order. Errors: a target on a metric that the report lacks.
 Result<std::vector<TargetOutcome>> JudgeTargets(const sim::Report& report,
                                                 const std::vector<sim::Target>& targets);
+/// "17.8 ms"; "-" where nothing was answered.
+std::string MeasuredText(const TargetOutcome& outcome);
 bool AllMet(const std::vector<TargetOutcome>& outcomes);
 
 }  // namespace ridgeline::report

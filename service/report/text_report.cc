@@ -45,8 +45,8 @@ std::string Targets(const std::vector<TargetOutcome>& targets) {
   }
   Table table{.columns = {{"target"}, {"is", Align::kRight}, {""}}, .rows = {}};
   for (const TargetOutcome& outcome : targets) {
-    table.rows.push_back({outcome.target.written, ValueText(outcome.value, outcome.unit),
-                          outcome.is_met ? "met" : "missed"});
+    table.rows.push_back(
+        {outcome.target.written, MeasuredText(outcome), outcome.is_met ? "met" : "missed"});
   }
   return "\n" + RenderTable(table, OutputFormat::kTable);
 }
@@ -57,6 +57,7 @@ Table Metrics(const sim::Report& report, bool is_wide) {
   for (const sim::Metric& metric : report.metrics) {
     // The breakdowns below show the parts; the whole is the row above them.
     const bool is_part = metric.name.starts_with("time.") ||
+                         (metric.name == "gpus" && report.kind == sim::ReportKind::kTraining) ||
                          (metric.name.starts_with("memory.") && metric.name != "memory.peak" &&
                           metric.name != "memory.allocated");
     const bool is_in_block =
@@ -86,7 +87,9 @@ std::string RenderText(const SimulationResult& result, bool is_wide) {
   const sim::Report& report = result.report;
   std::string text = fmt::format("{}\n{}\n", report.title, Headline(report));
   if (!report.fits) {
-    text += "does not fit in memory: the times below are those it would have\n";
+    text += report.Find(HeadlineMetric(report.kind)) != nullptr
+                ? "does not fit in memory: the times below are those it would have\n"
+                : "does not fit in memory\n";
   }
   text += "\n" + RenderTable(Metrics(report, is_wide), OutputFormat::kTable);
   if (report.kind == sim::ReportKind::kServing && !is_wide) {

@@ -90,7 +90,9 @@ Table Variants(const planner::WhatIf& what_if, bool is_wide) {
     }
     const std::string causes = CausesText(variant, is_wide ? variant.explained_by.size() : 3);
     add(ChangesText(variant), &*variant.report, false,
-        variant.report->fits ? causes : "does not fit in memory; " + causes);
+        variant.report->fits ? causes
+        : causes.empty()     ? "does not fit in memory"
+                             : "does not fit in memory; " + causes);
   }
   return table;
 }

@@ -64,6 +64,8 @@ Status Plan(const v1::PlanRequest& request, const CallContext& context,
   };
   report::PlanResult result;
   ASSIGN_OR_RETURN(result.plan, planner::MakePlan(document, context.catalog, options));
+  // Partial because of the budget is an answer; because nobody waits for it, none.
+  RETURN_IF_ERROR(context.stop().Check());
   result.seed = SeedOf(document);
   result.inputs = InputsOf(request.scenario());
   v1::PlanEvent event;

@@ -1,6 +1,7 @@
 #include "service/server/scenario_request.h"
 
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
@@ -12,7 +13,23 @@
 
 namespace ridgeline::server {
 
+namespace {
+
+// More than anyone writes, few enough to be read within a moment.
+constexpr int kMostDocuments = 100;
+constexpr int kMostOverrides = 1000;
+
+Status CheckCount(int count, int most, std::string_view what) {
+  return count <= most ? Status()
+                       : Fail({.code = ErrorCode::kResourceExhausted,
+                               .message = fmt::format("more than {} {}: {}", most, what, count)});
+}
+
+}  // namespace
+
 Result<Node> ReadScenario(const v1::Scenario& request) {
+  RETURN_IF_ERROR(CheckCount(request.documents_size(), kMostDocuments, "documents"));
+  RETURN_IF_ERROR(CheckCount(request.overrides_size(), kMostOverrides, "overrides"));
   std::vector<sim::NamedText> texts;
   for (const v1::Document& document : request.documents()) {
     if (document.content().size() > kMaxDocumentBytes) {

@@ -15,7 +15,8 @@ class Scenario;
 namespace ridgeline::server {
 
 /// Documents merged left to right, overrides and seed laid over. Errors: kResourceExhausted for a
-/// document larger than base/document.h allows, and those of its text.
+/// document larger than base/document.h allows, for more than 100 documents or 1,000 overrides, and
+/// those of the text.
 Result<Node> ReadScenario(const v1::Scenario& request);
 /// The seed of a merged document; 1 as well when it cannot be read, which resolving then says.
 uint64_t SeedOf(const Node& document);

@@ -67,6 +67,7 @@ Status WhatIf(const v1::WhatIfRequest& request, const CallContext& context,
   report::WhatIfResult result;
   ASSIGN_OR_RETURN(result.what_if,
                    planner::CompareVariants(document, variations, context.catalog, options));
+  RETURN_IF_ERROR(context.stop().Check());  // a part of the variants is no answer
   result.seed = SeedOf(document);
   result.inputs = InputsOf(request.scenario());
   v1::WhatIfEvent event;

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "base/grouped_number.h"
 #include "base/units_text.h"
 #include "sim/report_settings.h"
 #include "sim/serving/memory_remedy.h"
@@ -179,9 +180,10 @@ void WarnOfRejected(sim::Report& report, const sim::ServingScenario& serving,
       {.code = ErrorCode::kOutOfRange,
        .message = fmt::format("requests rejected, longer than {} tokens or than the KV cache of {} "
                               "tokens: {} of {}",
-                              serving.max_model_len,
-                              BlocksOf(serving, memory) * serving.engine.block_tokens,
-                              metrics.rejected, serving.load->requests.size()),
+                              Grouped(serving.max_model_len),
+                              Grouped(BlocksOf(serving, memory) * serving.engine.block_tokens),
+                              Grouped(metrics.rejected),
+                              Grouped(static_cast<int64_t>(serving.load->requests.size()))),
        .hint = "raise serving.max_model_len, or give the KV cache more memory"});
 }
 

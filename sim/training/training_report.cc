@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/grouped_number.h"
 #include "base/units_text.h"
 #include "sim/report_settings.h"
 
@@ -31,15 +32,6 @@ void Add(sim::Report& report, std::string name, const Ranged& value, std::string
                                   .low = std::min({value.mean, value.a, value.b}),
                                   .high = std::max({value.mean, value.a, value.b}),
                                   .evidence = Evidence::kAnalytic});
-}
-
-/// "8,192"
-std::string Grouped(int64_t value) {
-  std::string digits = std::to_string(value);
-  for (auto at = static_cast<std::ptrdiff_t>(digits.size()) - 3; at > 0; at -= 3) {
-    digits.insert(static_cast<size_t>(at), ",");
-  }
-  return digits;
 }
 
 std::string Title(const sim::Scenario& scenario) {
@@ -110,6 +102,7 @@ void AddRates(sim::Report& report, const sim::Scenario& scenario, const StageCos
     Add(report, "mfu", Over((model * per_gpu).base() / peak->base(), seconds), "1");
     Add(report, "hfu", Over(((model + again) * per_gpu).base() / peak->base(), seconds), "1");
   }
+  Add(report, "gpus", {gpus, gpus, gpus}, "1");
 }
 
 void AddMemory(sim::Report& report, const sim::Scenario& scenario,

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -176,6 +177,22 @@ TEST(MergeNodesTest, MapsMergeKeyByKeyAndTheRestReplaces) {
   EXPECT_EQ(WriteYaml(merged), "a:\n  x: 1\n  y: 3\n  z: 4\nb: [5]\nc: 6\n");
 }
 
+// Would take minutes if each key were looked for among all others.
+TEST(MergeNodesTest, MapsOfManyKeysMergeWithinAMoment) {
+  Node base = MakeMap();
+  Node over = MakeMap();
+  for (int i = 0; i < 200'000; ++i) {
+    base.entries.push_back(
+        {.key = fmt::format("k{}", i), .key_where = {}, .value = MakeScalar("1")});
+    over.entries.push_back(
+        {.key = fmt::format("k{}", 2 * i), .key_where = {}, .value = MakeScalar("2")});
+  }
+  const Node merged = MergeNodes(std::move(base), over);
+  EXPECT_EQ(merged.entries.size(), 300'000U);
+  EXPECT_EQ(merged.entries[0].value.scalar, "2");
+  EXPECT_EQ(merged.entries[1].value.scalar, "1");
+}
+
 TEST(MergeNodesTest, DuplicatesOfTheUpperDocumentStay) {
   EXPECT_EQ(MergeNodes(Parse("a: 1"), Parse("a: 2\na: 3")).entries.size(), 2U);
 }
@@ -219,6 +236,18 @@ TEST(WriteYamlTest, QuotesWhatWouldReadOtherwise) {
   EXPECT_EQ(WriteYaml(map),
             "word: 400 Gb/s\nnumber as text: \"5\"\nnull as text: \"null\"\n\"a: b\": \"x\\ny\"\n"
             "empty: []\n");
+}
+
+TEST(SetPathTest, AnOverrideIsShort) {
+  Node root = Parse("a: 1");
+  std::string list = "[0";
+  for (int i = 0; i < 2000; ++i) {
+    list += ",0";
+  }
+  const Status refused = SetPath(root, "a", list + "]", "--set[1]");
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().message, "more than 1000 values");
+  EXPECT_EQ(root.Find("a")->scalar, "1");
 }
 
 }  // namespace

@@ -78,6 +78,45 @@ class Plan(CliTest):
         result = self.ask(self.write("s.yaml", SERVING), "--minimize", "output_throughput")
         self.assertEqual(result["objective"]["direction"], "maximize")
 
+    def test_a_plan_has_a_name_and_a_listing_and_is_checked_as_a_space(self):
+        name = "llama-3.1-70b-64xh100-plan"
+        self.assertTrue(self.expect(0, "plan", name, "-o", "csv", "-q").stdout.startswith(b"#,training"))
+        self.assertIn(name.encode(), self.expect(0, "list", "plans", "-o", "csv").stdout)
+        self.assertIn(b"training.global_batch", self.expect(0, "describe", "plan", name).stdout)
+        for file in os.listdir(os.path.join(SOURCE, "configs", "plans")):
+            if file.endswith(".yaml"):
+                checked = self.expect(0, "check", os.path.join(SOURCE, "configs", "plans", file)).stdout
+                self.assertIn(b"OK, a space to plan in", checked)
+        lists = self.write("s.yaml", SERVING + "seed: 2\n")
+        sets = ["--set", "serving.replicas=[1, 2]"]
+        self.assertIn(b"a space to plan in", self.expect(0, "check", lists, *sets).stdout)
+        self.expect(2, "check", lists, "--set", "serving.replicas=[1, x]", says="serving.replicas")
+        self.expect(2, "plan", name[:-1], says=f"did you mean {name}?")
+
+    def test_the_fewest_gpus_of_a_training_plan_are_a_number(self):
+        path = self.write("t.yaml", TRAINING)
+        result = self.ask(path, "--minimize", "gpus")
+        self.assertEqual(next(m["value"] for m in result["candidates"][0]["metrics"] if m["name"] == "gpus"), 8)
+        text = self.expect(0, "plan", path, "--minimize", "gpus", "-q").stdout.decode()
+        self.assertIn("8 GPUs are enough", text)
+
+    def test_a_space_without_a_legal_point_is_not_one_that_does_not_fit(self):
+        path = self.write("t.yaml", TRAINING)
+        text = self.expect(1, "plan", path, "--set", "training.parallelism.tp=[3, 5]", "-q").stdout.decode()
+        self.assertIn("no configuration is legal", text)
+
+    def test_a_target_takes_the_unit_that_the_answer_shows(self):
+        path = self.write("s.yaml", SERVING)
+        for target in ("request_throughput>=1 req/s", "output_throughput>=50 tokens/s", "output_throughput>=50"):
+            self.ask(path, "--target", target)
+        self.expect(2, "plan", path, "--target", "output_throughput>=50 req/s", says="expected a number")
+
+    def test_json_lines_of_candidates_hold_numbers(self):
+        path = self.write("t.yaml", TRAINING)
+        line = json.loads(self.expect(0, "plan", path, "-o", "jsonl", "-q").stdout.splitlines()[0])
+        self.assertEqual(line["#"], 1)
+        self.assertIsInstance(line["step_time"], float)
+
     def test_remarks_are_on_standard_error(self):
         path = self.write("s.yaml", SERVING)
         done = self.expect(0, "plan", path, "-v", says=["better: ", "next: ridgeline simulate"])
@@ -89,6 +128,8 @@ class Plan(CliTest):
         self.expect(2, "plan", path, "--minimize", "step_tim", says="step_tim")
         self.expect(2, "plan", path, "--target", "ttft.p98<=1 s", says="unknown metric")
         self.expect(2, "plan", path, "--set", "serving.parallelism.tp=[3]", says="tp must divide")
+        forward = "cluster: {nodes: hgx-h100, count: 1}\nforward: {model: llama-3.1-8b, phase: decode, context: 9}\n"
+        self.expect(2, "plan", self.write("f.yaml", forward), says=["f.yaml:1:1", "nothing to search", "hint: "])
         self.expect(4, "plan", path, "--timeout", "1 ns", says="deadline exceeded")
 
 

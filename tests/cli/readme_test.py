@@ -1,29 +1,48 @@
-"""The answer that README.md shows is the one the program gives. UPDATE=1 rewrites it; review the diff."""
+"""The answers that README.md shows are those the program gives. UPDATE=1 rewrites them; review the diff."""
 import os
+import shlex
 import unittest
 
-from ridgeline_program import DEMO, SOURCE, run
+from ridgeline_program import SOURCE, run
 
 README = os.path.join(SOURCE, "README.md")
-COMMAND = f"    $ ridgeline simulate {DEMO}\n"
-AFTER = "\nAsk further:"
+PROMPT = "    $ ridgeline "
+
+
+def answer_to(command):
+    done = run(*shlex.split(command))
+    # A terminal shows both; what to ask next is on standard error.
+    lines = (done.stdout + done.stderr).decode().rstrip().splitlines()
+    return [f"    {line}".rstrip() for line in lines]
+
+
+def answered(lines):
+    """The page with every answer as the program gives it now. An answer ends before the first line that is neither
+    indented nor empty."""
+    page = []
+    at = 0
+    while at < len(lines):
+        page.append(lines[at])
+        at += 1
+        if not page[-1].startswith(PROMPT):
+            continue
+        page += answer_to(page[-1][len(PROMPT):]) + [""]
+        while at < len(lines) and (not lines[at] or lines[at].startswith("    ")):
+            at += 1
+    return page
 
 
 class Readme(unittest.TestCase):
-    def test_the_first_answer_is_the_programs(self):
+    def test_every_answer_is_the_programs(self):
         with open(README, encoding="utf-8") as file:
-            text = file.read()
-        begin = text.index(COMMAND) + len(COMMAND)
-        end = text.index(AFTER, begin)
-        done = run("simulate", DEMO)
-        # A terminal shows both; what to ask next is on standard error.
-        lines = (done.stdout + done.stderr).decode().rstrip().splitlines()
-        answer = "".join(f"    {line}".rstrip() + "\n" for line in lines)
+            lines = file.read().splitlines()
+        self.assertEqual(sum(line.startswith(PROMPT) for line in lines), 3)
+        page = answered(lines)
         if os.environ.get("UPDATE") == "1":
             with open(README, "w", encoding="utf-8") as file:
-                file.write(text[:begin] + answer + text[end:])
+                file.write("\n".join(page) + "\n")
         else:
-            self.assertEqual(text[begin:end], answer, "UPDATE=1 rewrites it")
+            self.assertEqual(lines, page, "UPDATE=1 rewrites it")
 
 
 if __name__ == "__main__":

@@ -59,6 +59,9 @@ class Serving(CliTest):
             self.assertEqual(fast.read(), slow.read())
 
     def test_a_request_log_needs_a_place_and_requests(self):
+        both = os.path.join(self.folder, "both")
+        path = self.write("b.yaml", SERVING)
+        self.expect(2, "simulate", path, "--trace", both, "--requests", both, says="name one file")
         path = self.write("s.yaml", SERVING)
         self.expect(2, "simulate", path, "--requests", "-", says="--requests needs a file")
         self.expect(2, "simulate", path, "--requests", os.path.join(self.folder, "no", "r.csv"), says="cannot write")
@@ -81,6 +84,27 @@ class Serving(CliTest):
         self.assertRegex(text, r"ttft\.p99<=30 s .* met")
         self.assertRegex(text, r"tpot\.mean<=100 us .* missed")
         self.ask(path, "--set", "targets={ttft.p99: 30 s}")
+
+    def test_where_nothing_is_answered_targets_are_missed_and_the_answer_is_no(self):
+        path = self.write("s.yaml", SERVING + "targets: {ttft.p99: 1 s, output_throughput: 10}\n")
+        too_large = ["--set", "serving.model=llama-3.1-405b"]
+        too_long = ["--set", "serving.max_model_len=10"]
+        for change in (too_large, too_long):
+            result = self.ask(path, *change, code=1)
+            self.assertEqual([target["met"] for target in result["targets"]], [False, False])
+            self.assertNotIn("measured", result["targets"][0])
+            text = self.expect(1, "simulate", path, *change, "-q").stdout.decode()
+            self.assertRegex(text, r"ttft.p99<=1 s +-  missed")
+            self.assertNotIn("times below", text)
+        self.ask(self.write("plain.yaml", SERVING), *too_long, code=1)
+        wrong = self.write("w.yaml", SERVING + "targets: {mfu: 0.4}\n")
+        self.expect(2, "simulate", wrong, says="no metric mfu")
+
+    def test_counts_have_their_thousands_apart(self):
+        path = self.write("s.yaml", SERVING)
+        text = self.expect(0, "simulate", path, "--set", "workload.requests=1200", "-q").stdout.decode()
+        self.assertIn("Poisson, 4 req/s, 1,200 requests", text)
+        self.assertRegex(text, r"requests.completed +1,200")
 
     def test_a_forward_pass_leads_with_its_time(self):
         name = "llama-3.1-70b-decode-2xh200"

@@ -68,6 +68,11 @@ class WhatIf(CliTest):
         self.expect(2, "whatif", path, "--vary", "training.micro_batch", says="expected PATH=LIST")
         self.expect(2, "whatif", path, "--vary", f"{TP}=8-1", says=["--vary[1]", "runs backwards"])
         self.expect(2, "whatif", path, "--vary", "training.paralelism.tp=1", says="unknown key")
+        for values in ("a,b", "1,x", "1..8", "nan-8+1", "1-8*-2", "1-2-3", "0,1"):
+            self.expect(2, "whatif", path, "--vary", f"{TP}={values}", says=["--vary[1]: error", TP])
+        self.expect(2, "whatif", path, "--vary", "cluster.nodes=dgx-h100,dgx-h10", says="did you mean dgx-h100?")
+        twice = ["--vary", f"{TP}=1", "--vary", f"{TP}=2"]
+        self.expect(2, "whatif", path, *twice, says=["--vary[2]", "varied twice"])
         self.expect(2, "whatif", path, "--set", f"{TP}=3", "--vary", f"{TP}=1", says="tp")
         self.expect(4, "whatif", path, "--vary", f"{TP}=1", "--timeout", "1 ns", says="deadline exceeded")
 

@@ -1,5 +1,7 @@
 """The services as a client meets them: answers, errors with their places, limits, the catalog, reflection."""
 import os
+import shutil
+import tempfile
 import unittest
 
 from ridgeline_server import ServerProcess, health, result_of
@@ -83,6 +85,74 @@ class Calls(unittest.TestCase):
                     grpc.StatusCode.INVALID_ARGUMENT, lambda: self.client.simulate([("s.yaml", text)])
                 )
                 self.assertIn("may not name files of the server", str(error))
+
+    def test_workloads_and_engines_name_no_files_of_the_server(self):
+        with open(os.path.join(SOURCE, "configs", "scenarios", "llama-3.1-70b-azure-8xh100.yaml"), encoding="utf-8") as file:
+            serving = file.read()
+        for path in ["workload.arrivals.trace", "serving.engine", "serving.model", "cluster"]:
+            for name in ["/etc/hostname.yaml", "../traces/azure-2023-conv.yaml", "./azure-2023-conv.csv"]:
+                error = self.refused(
+                    grpc.StatusCode.INVALID_ARGUMENT,
+                    lambda: self.client.simulate([("s.yaml", serving)], overrides=[f"{path}={name}"]),
+                )
+                self.assertIn("may not name files of the server", str(error))
+                self.assertNotIn("No such file", str(error))
+
+    def test_links_lead_out_of_no_allowed_folder(self):
+        with tempfile.TemporaryDirectory() as folder:
+            allowed = os.path.join(folder, "allowed")
+            os.mkdir(allowed)
+            model = os.path.join(SOURCE, "configs", "models", "llama-3.1-8b.json")
+            shutil.copy(model, os.path.join(allowed, "mine.json"))
+            shutil.copy(model, os.path.join(folder, "secret.json"))
+            os.symlink(os.path.join(folder, "secret.json"), os.path.join(allowed, "link.json"))
+            os.symlink(folder, os.path.join(allowed, "up"))
+            server = ServerProcess("--allow-path", allowed)
+            self.addCleanup(server.stop)
+            with server.client() as client:
+                simulate = lambda name: client.simulate([("s.yaml", SMALL.replace("llama-3.1-8b", name))])
+                self.assertTrue(result_of(simulate(f"{allowed}/mine.json")).report.metrics)
+                for name in ["link.json", "up/secret.json", "../secret.json", "../allowed2/mine.json"]:
+                    error = self.refused(
+                        grpc.StatusCode.INVALID_ARGUMENT, lambda: simulate(f"{allowed}/{name}")
+                    )
+                    self.assertIn("may not name files of the server", str(error))
+
+    def test_a_scenario_is_of_bounded_size(self):
+        many = [(f"{i}.yaml", "{}") for i in range(101)]
+        few = grpc.StatusCode.RESOURCE_EXHAUSTED
+        self.assertIn("more than 100 documents: 101", str(self.refused(few, lambda: self.client.simulate(many))))
+        overrides = ["training.micro_batch=1"] * 1001
+        error = self.refused(few, lambda: self.client.simulate([("s.yaml", SMALL)], overrides=overrides))
+        self.assertIn("more than 1000 overrides: 1001", str(error))
+
+    def test_a_workload_is_of_bounded_size(self):
+        with open(os.path.join(SOURCE, "configs", "scenarios", "llama-3.1-70b-serve-8xh100.yaml"), encoding="utf-8") as file:
+            serving = file.read()
+        error = self.refused(
+            grpc.StatusCode.OUT_OF_RANGE,
+            lambda: self.client.simulate([("s.yaml", serving)], overrides=["workload.requests=10000001"], timeout=20),
+        )
+        self.assertIn("at most 10000000", str(error))
+
+    def test_small_documents_that_unfold_are_counted_together(self):
+        unfolds = "x: [&a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"
+        for name, of in ["ba", "cb", "dc", "ed"]:  # ten of the one before each
+            unfolds += f", &{name} [{', '.join(['*' + of] * 10)}]"
+        unfolds += "]\n"
+        error = self.refused(
+            grpc.StatusCode.RESOURCE_EXHAUSTED,
+            lambda: self.client.simulate([(f"{i}.yaml", unfolds.replace("x:", f"x{i}:")) for i in range(20)]),
+        )
+        self.assertIn("more than 1000000 values in all documents together", str(error))
+
+    def test_documents_of_many_keys_are_refused_within_a_moment(self):
+        keys = "".join(f"k{i}: 1\n" for i in range(200_000))
+        error = self.refused(
+            grpc.StatusCode.INVALID_ARGUMENT,
+            lambda: self.client.simulate([("a.yaml", SMALL + keys), ("b.yaml", keys)], timeout=20),
+        )
+        self.assertIn("unknown key: k0", str(error))
 
     def test_documents_and_messages_have_a_size(self):
         comment = "#" + "x" * (4 << 20) + "\n"

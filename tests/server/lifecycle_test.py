@@ -91,6 +91,16 @@ class Lifecycle(unittest.TestCase):
             self.assertEqual(error.code, grpc.StatusCode.DEADLINE_EXCEEDED)
         self.assertLess(time.monotonic() - begin, 0.5 + 0.3 * SLACK)
 
+    def test_a_run_that_was_stopped_sends_no_result(self):
+        server, client = self.start("--drain-timeout", "1 ms")
+        events, seen = self.start_plan(client), []
+        server.terminate()
+        with self.assertRaises(RidgelineError) as caught:
+            for event in events:
+                seen.append(event)
+        self.assertEqual(caught.exception.code, grpc.StatusCode.UNAVAILABLE)
+        self.assertFalse([event for event in seen if event.HasField("result")])
+
     def test_a_run_that_waits_can_be_cancelled(self):
         server, client = self.start("--max-runs", "1", "--max-queue", "2")
         events = self.start_plan(client)

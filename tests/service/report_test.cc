@@ -48,8 +48,8 @@ TEST(TableTest, EveryFormatHoldsTheSameCells) {
       RenderTable(table, OutputFormat::kMarkdown),
       "| name | value | note |\n| --- | ---: | --- |\n| a | 1 | x,y |\n| long | 22 | p\\|q |\n");
   EXPECT_EQ(RenderTable(table, OutputFormat::kJsonl),
-            "{\"name\":\"a\",\"value\":\"1\",\"note\":\"x,y\"}\n"
-            "{\"name\":\"long\",\"value\":\"22\",\"note\":\"p|q\"}\n");
+            "{\"name\":\"a\",\"value\":1,\"note\":\"x,y\"}\n"
+            "{\"name\":\"long\",\"value\":22,\"note\":\"p|q\"}\n");
 }
 
 TEST(TableTest, WidthCountsCharactersNotBytes) {
