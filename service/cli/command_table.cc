@@ -131,7 +131,7 @@ constexpr std::array<CommandInfo, 18> kCommands = {{
     {.name = "runs", .summary = "runs on a server", .is_built = false},
 }};
 
-constexpr std::array<FlagInfo, 35> kFlags = {{
+constexpr std::array<FlagInfo, 36> kFlags = {{
     {.name = "--set",
      .value = "PATH=VALUE",
      .meaning = "override one key; repeatable; PATH as in `explain`",
