@@ -64,6 +64,9 @@ struct PlanOptions {
   Progress* progress = nullptr;  // may be null
   int jobs = 1;                  // threads; changes no answer
   int keep = 5;                  // candidates in the answer
+  /// Whether somebody reads the partial answer of a cancelled search: whoever pressed ^C does, a
+  /// client that hung up does not. A deadline's is always read.
+  bool is_read_when_cancelled = true;
   /// Called from the searching thread with every better candidate, in order. May be empty.
   std::function<void(const Candidate&)> on_incumbent = {};
   std::vector<sim::Target> targets = {};               // beside the document's

@@ -242,8 +242,8 @@ class TrainingPlanner {
   }
 
   /// The kept ones with their reports. A step of a million sequences takes seconds to report, so a
-  /// search past its deadline makes one more report at most, and only when that is a moment's work;
-  /// a cancelled one makes none. It is an error when none can be shown.
+  /// stopped search makes one more report at most, and only when that is a moment's work; none when
+  /// it was cancelled and nobody reads it. It is an error when none can be shown.
   Status AddCandidates(Plan& plan) {
     constexpr std::chrono::milliseconds kMoment(50);
     for (const EvaluatedCandidate& best : found_.best) {
@@ -253,8 +253,10 @@ class TrainingPlanner {
         continue;
       }
       Result<const Candidate*> candidate = Simulated(best, options_.stop);
-      if (!candidate && candidate.error().code == ErrorCode::kDeadlineExceeded &&
-          !has_made_last_report_) {
+      const Status stop = options_.stop.Check();
+      const bool is_read =
+          stop || stop.error().code != ErrorCode::kCancelled || options_.is_read_when_cancelled;
+      if (!candidate && !stop && is_read && !has_made_last_report_) {
         has_made_last_report_ = true;
         candidate = Simulated(best, Stop(std::stop_token(), Stop::Clock::now() + kMoment));
       }

@@ -44,6 +44,7 @@ Status Plan(const v1::PlanRequest& request, const CallContext& context,
   options.stop = Stop(context.token, end);
   options.progress = &progress;
   options.jobs = context.jobs;
+  options.is_read_when_cancelled = false;
   if (request.keep() < 0 || request.keep() > 1000) {
     return InvalidArgument("keep must be from 0 to 1000");
   }
