@@ -10,7 +10,7 @@
 
 #include "base/evidence.h"
 #include "calibration/local_model.h"
-#include "calibration/operation_line.h"
+#include "calibration/measured_operation.h"
 #include "hardware/gpu.h"
 
 namespace ridgeline::calibration {

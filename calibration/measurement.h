@@ -23,7 +23,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "calibration/operation_line.h"
+#include "calibration/measured_operation.h"
 
 namespace ridgeline::calibration {
 

@@ -11,7 +11,7 @@
 #include <array>
 #include <cstdint>
 
-#include "calibration/operation_line.h"
+#include "calibration/measured_operation.h"
 #include "hardware/gpu.h"
 
 namespace ridgeline::calibration {

@@ -1,4 +1,4 @@
-#include "calibration/operation_line.h"
+#include "calibration/measured_operation.h"
 
 #include <array>
 #include <cmath>
