@@ -95,6 +95,7 @@ struct MemoryBound {
   Bytes written = {};
   Flops flops = {};  // vector FLOPs in fp32, small beside the traffic
   DType dtype = DType::kBf16;
+  int64_t rows = 0;  // tokens that the bytes belong to, where known: few rows leave a GPU idle
   friend bool operator==(const MemoryBound&, const MemoryBound&) = default;
 };
 

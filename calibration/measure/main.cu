@@ -1,180 +1,182 @@
-/// Prints what GPUs are here and how fast each copies its own memory, one JSON object a line.
+/// Measures the points of a file on this machine's GPU: see --help, README.md and families.cuh.
 ///
-///     ridgeline_measure            all GPUs
-///     ridgeline_measure --list     devices only, no measurement
-///
-/// Copy bandwidth: a kernel that reads and writes a buffer much larger than L2, timed by events
-/// around `kInner` launches. Rounds go on until the relative deviation of the last `kWindow` falls
-/// below 0.5 % or has had its time (NVBench's stopping rule, in small). Bytes are counted read plus
-/// written. Exit code 1, with a sentence, when there is no GPU or a CUDA call fails.
-#include <algorithm>
-#include <cmath>
-#include <cstddef>
+/// Exit code 0 when every point was tried or the time was up; 1, with a sentence, without a GPU, or
+/// when the GPU no longer answers (start again: the point that broke it is on record); 2 for a
+/// command line that is wrong.
+#include <chrono>
 #include <cstdio>
-#include <cstring>
-#include <vector>
+#include <string>
+#include <thread>
 
 #include <cuda_runtime.h>
 
+#include "calibration/measure/beside.cuh"
+#include "calibration/measure/collective.cuh"
+#include "calibration/measure/families.cuh"
+#include "calibration/measure/options.h"
+
+namespace ridgeline::measure {
 namespace {
 
-constexpr size_t kBufferBytes = size_t{1} << 30;  // 20 times the largest L2
-constexpr int kInner = 10;
-constexpr size_t kWindow = 10;
-constexpr size_t kMostRounds = 200;
-constexpr double kEnoughDeviation = 0.005;
-
-/// True when the call went well; says what failed otherwise.
-bool Ok(cudaError_t status, const char* what) {
-  if (status == cudaSuccess) {
-    return true;
+int Complain(const Error& error, int code) {
+  std::fprintf(stderr, "error: %s\n", error.message.c_str());
+  if (!error.hint.empty()) {
+    std::fprintf(stderr, "  hint: %s\n", error.hint.c_str());
   }
-  std::fprintf(stderr, "error: %s: %s (%s)\n", what, cudaGetErrorString(status),
-               cudaGetErrorName(status));
-  return false;
+  return code;
 }
 
-__global__ void Copy(const float4* __restrict__ from, float4* __restrict__ to, size_t count) {
-  const size_t stride = size_t{gridDim.x} * blockDim.x;
-  for (size_t i = size_t{blockIdx.x} * blockDim.x + threadIdx.x; i < count; i += stride) {
-    to[i] = from[i];
-  }
-}
-
-/// Device memory and events of one measurement, released in any case.
-struct Buffers {
-  float4* from = nullptr;
-  float4* to = nullptr;
-  cudaEvent_t begin = nullptr;
-  cudaEvent_t end = nullptr;
-
-  bool Allocate() {
-    return Ok(cudaMalloc(&from, kBufferBytes), "allocate the source") &&
-           Ok(cudaMalloc(&to, kBufferBytes), "allocate the target") &&
-           Ok(cudaMemset(from, 0x5a, kBufferBytes), "fill the source") &&
-           Ok(cudaEventCreate(&begin), "create an event") &&
-           Ok(cudaEventCreate(&end), "create an event");
-  }
-  ~Buffers() {
-    if (begin != nullptr) Ok(cudaEventDestroy(begin), "destroy an event");
-    if (end != nullptr) Ok(cudaEventDestroy(end), "destroy an event");
-    if (from != nullptr) Ok(cudaFree(from), "free the source");
-    if (to != nullptr) Ok(cudaFree(to), "free the target");
-  }
-};
-
-struct Spread {
-  double mean = 0.0;
-  double deviation = 0.0;  // relative to the mean
-};
-
-/// Of the last kWindow rates.
-Spread SpreadOf(const std::vector<double>& rates) {
-  const size_t count = std::min(kWindow, rates.size());
-  Spread spread;
-  for (size_t i = rates.size() - count; i < rates.size(); ++i) {
-    spread.mean += rates[i] / static_cast<double>(count);
-  }
-  double square = 0.0;
-  for (size_t i = rates.size() - count; i < rates.size(); ++i) {
-    square += (rates[i] - spread.mean) * (rates[i] - spread.mean) / static_cast<double>(count);
-  }
-  spread.deviation = std::sqrt(square) / spread.mean;
-  return spread;
-}
-
-/// One timed round, in bytes per second; negative when a call failed.
-double TimedRound(const Buffers& buffers, int blocks) {
-  constexpr int kThreads = 512;
-  if (!Ok(cudaEventRecord(buffers.begin), "record an event")) {
-    return -1;
-  }
-  for (int i = 0; i < kInner; ++i) {
-    Copy<<<blocks, kThreads>>>(buffers.from, buffers.to, kBufferBytes / sizeof(float4));
-    if (!Ok(cudaGetLastError(), "launch the copy")) {
-      return -1;
-    }
-  }
-  float milliseconds = 0;
-  if (!Ok(cudaEventRecord(buffers.end), "record an event") ||
-      !Ok(cudaEventSynchronize(buffers.end), "wait for the copy") ||
-      !Ok(cudaEventElapsedTime(&milliseconds, buffers.begin, buffers.end), "read the timer")) {
-    return -1;
-  }
-  return 2.0 * static_cast<double>(kBufferBytes) * kInner /
-         (static_cast<double>(milliseconds) * 1e-3);
-}
-
-/// True when what was copied is what was there: a fast wrong copy must not count.
-bool IsCopied(const Buffers& buffers) {
-  std::vector<unsigned char> sample(4096);
-  const char* last = reinterpret_cast<const char*>(buffers.to) + kBufferBytes - sample.size();
-  return Ok(cudaMemcpy(sample.data(), last, sample.size(), cudaMemcpyDeviceToHost), "read back") &&
-         std::all_of(sample.begin(), sample.end(), [](unsigned char byte) { return byte == 0x5a; });
-}
-
-bool MeasureCopy(int device, const cudaDeviceProp& properties) {
-  Buffers buffers;
-  if (!Ok(cudaSetDevice(device), "select the device") || !buffers.Allocate()) {
-    return false;
-  }
-  const int blocks = 8 * properties.multiProcessorCount;
-  std::vector<double> rates;
-  // The first round warms clocks and TLBs and is dropped.
-  if (TimedRound(buffers, blocks) < 0) {
-    return false;
-  }
-  Spread spread;
-  while (rates.size() < kMostRounds) {
-    const double rate = TimedRound(buffers, blocks);
-    if (rate < 0) {
-      return false;
-    }
-    rates.push_back(rate);
-    spread = SpreadOf(rates);
-    if (rates.size() >= kWindow && spread.deviation < kEnoughDeviation) {
-      break;
-    }
-  }
-  if (!IsCopied(buffers)) {
-    std::fprintf(stderr, "error: the copy is not what was copied\n");
-    return false;
-  }
+Status PrintDevice(int device) {
+  cudaDeviceProp properties = {};
+  RETURN_IF_ERROR(Cuda(cudaGetDeviceProperties(&properties, device), "read the device"));
   std::printf(
-      "{\"kind\":\"copy\",\"device\":%d,\"bytes\":%zu,\"bytes_per_second\":%.6g,\"relative_"
-      "deviation\":%.3g,"
-      "\"rounds\":%zu}\n",
-      device, 2 * kBufferBytes, spread.mean, spread.deviation, rates.size());
-  return true;
+      "{\"kind\":\"device\",\"device\":%d,\"name\":\"%s\",\"gpu\":\"%s\",\"compute_capability\":"
+      "\"%d.%d\",\"streaming_multiprocessors\":%d,\"memory_bytes\":%zu,\"l2_bytes\":%d}\n",
+      device, properties.name, CatalogName(properties.name).c_str(), properties.major,
+      properties.minor, properties.multiProcessorCount, properties.totalGlobalMem,
+      properties.l2CacheSize);
+  return {};
 }
 
-bool PrintDevice(int device, cudaDeviceProp& properties) {
-  if (!Ok(cudaGetDeviceProperties(&properties, device), "read the device's properties")) {
-    return false;
+/// Measures the points that one GPU can answer alone, or those that all ranks answer together.
+class Program {
+ public:
+  explicit Program(const Options& options) : options_(options) {}
+
+  Status Run(int device) {
+    RETURN_IF_ERROR(Cuda(cudaSetDevice(device), "select the device"));
+    cudaDeviceProp properties = {};
+    RETURN_IF_ERROR(Cuda(cudaGetDeviceProperties(&properties, device), "read the device"));
+    ASSIGN_OR_RETURN(const std::vector<Point> points, ReadPoints(options_.points));
+    const GpuMonitor monitor(device);
+    RunFacts facts{.gpu = options_.gpu.empty() ? CatalogName(properties.name) : options_.gpu,
+                   .device = properties.name,
+                   .driver = monitor.DriverVersion(),
+                   .source = options_.source};
+    // NVML's utilization is of the last second: a program that ended just before still shows in it.
+    constexpr std::chrono::milliseconds kPause(100);
+    busy_ = monitor.IsBusy(true);
+    for (int i = 0; i < 30 && busy_; ++i) {
+      std::this_thread::sleep_for(kPause);
+      busy_ = monitor.IsBusy(true);
+    }
+    if (busy_) {
+      std::fprintf(stderr, "warning: others use this GPU; the points say so (\"busy\")\n");
+    }
+    if (!monitor.is_there()) {
+      std::fprintf(stderr, "warning: no NVML: clocks, power and throttling are not recorded\n");
+    }
+    RETURN_IF_ERROR(arena_.Open(device));
+    RETURN_IF_ERROR(timer_.Open(&arena_, &monitor));
+    Ensemble ensemble;
+    if (options_.ranks > 1) {
+      RETURN_IF_ERROR(ensemble.Join(options_, &arena_, timer_.stream()));
+    }
+    if (options_.rank == 0) {
+      RETURN_IF_ERROR(results_.Open(options_.out, facts));
+    }
+    const MakerContext context{.arena = &arena_, .device = device, .stream = timer_.stream()};
+    for (const Point& point : points) {
+      // Rank 0 knows what is done and what time it is; the others follow.
+      int command = kMeasure;
+      if (options_.rank == 0) {
+        command = Seconds() > options_.seconds ? kStop : results_.Has(point) ? kLeaveOut : kMeasure;
+      }
+      ASSIGN_OR_RETURN(command, ensemble.FromFirst(command));
+      if (command == kStop) {
+        stopped_ = true;
+        break;
+      }
+      if (command == kMeasure) {
+        RETURN_IF_ERROR(One(point, context, monitor, ensemble));
+      }
+    }
+    if (options_.rank == 0) {
+      std::fprintf(stderr, "measured %d, skipped %d, of %zu points in %.0f s%s\n", measured_,
+                   skipped_, points.size(), Seconds(), stopped_ ? "; the time was up" : "");
+    }
+    return {};
   }
-  std::printf(
-      "{\"kind\":\"device\",\"device\":%d,\"name\":\"%s\",\"compute_capability\":\"%d.%d\","
-      "\"streaming_multiprocessors\":%d,\"memory_bytes\":%zu,\"l2_bytes\":%d}\n",
-      device, properties.name, properties.major, properties.minor, properties.multiProcessorCount,
-      properties.totalGlobalMem, properties.l2CacheSize);
-  return true;
-}
+
+ private:
+  enum Command { kMeasure, kLeaveOut, kStop };
+
+  double Seconds() const {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
+
+  Result<Outcome> Measured(const Point& point, const MakerContext& context,
+                           const GpuMonitor& monitor, Ensemble& ensemble) {
+    const std::string op = point.op.Text("op");
+    if (op == "beside") {
+      return MeasureBeside(point, context, monitor, ensemble);
+    }
+    if (Ensemble::Knows(op)) {
+      return ensemble.Measure(point, context, monitor, options_.checks);
+    }
+    if (options_.ranks > 1) {
+      return Unimplemented("one rank measures this operation: start one process");
+    }
+    ASSIGN_OR_RETURN(const TimingCondition condition, ReadCondition(point.condition));
+    ASSIGN_OR_RETURN(const Workload workload, MakeWorkload(point, context));
+    if (options_.checks && workload.check) {
+      RETURN_IF_ERROR(workload.check());
+    }
+    return timer_.Measure(workload, condition);
+  }
+
+  Status One(const Point& point, const MakerContext& context, const GpuMonitor& monitor,
+             Ensemble& ensemble) {
+    const Result<Outcome> measured = Measured(point, context, monitor, ensemble);
+    Outcome outcome;
+    if (measured) {
+      outcome = *measured;
+      ++measured_;
+    } else {
+      outcome.skipped = measured.error().message;
+      ++skipped_;
+    }
+    if ((measured_ + skipped_) % 64 == 0) {
+      busy_ = busy_ || monitor.IsBusy(false);
+    }
+    outcome.busy = busy_;
+    if (options_.rank == 0) {
+      RETURN_IF_ERROR(results_.Write(point, outcome));
+    }
+    if (!measured && measured.error().code == ErrorCode::kInternal) {
+      std::fprintf(stderr, "warning: skipped %s: %s\n", point.key.c_str(), outcome.skipped.c_str());
+      // An error that stays means that this process is done for; one that does not is the point's.
+      static_cast<void>(cudaGetLastError());
+      RETURN_IF_ERROR(Cuda(cudaDeviceSynchronize(), "go on after an error"));
+    }
+    return {};
+  }
+
+  const Options& options_;
+  Arena arena_;
+  Timer timer_;
+  ResultFile results_;
+  bool busy_ = false;
+  bool stopped_ = false;
+  int measured_ = 0;
+  int skipped_ = 0;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
 
 }  // namespace
+}  // namespace ridgeline::measure
 
 int main(int argc, char** argv) {
-  const bool lists_only = argc == 2 && std::strcmp(argv[1], "--list") == 0;
-  if (argc > 1 && !lists_only) {
-    std::fprintf(stderr, "usage: ridgeline_measure [--list]\n");
-    return 2;
+  using namespace ridgeline::measure;
+  const auto options = ReadOptions(argc, argv);
+  if (!options) {
+    return Complain(options.error(), 2);
   }
-  int driver = 0;
-  int runtime = 0;
+  if (options->shows_help) {
+    std::fputs(kUsage, stdout);
+    return 0;
+  }
   int count = 0;
-  if (!Ok(cudaDriverGetVersion(&driver), "read the driver's version") ||
-      !Ok(cudaRuntimeGetVersion(&runtime), "read the runtime's version")) {
-    return 1;
-  }
   const cudaError_t found = cudaGetDeviceCount(&count);
   if (found != cudaSuccess || count == 0) {
     std::fprintf(stderr,
@@ -182,13 +184,20 @@ int main(int argc, char** argv) {
                  found == cudaSuccess ? "no device" : cudaGetErrorString(found));
     return 1;
   }
-  std::printf("{\"kind\":\"cuda\",\"driver\":%d,\"runtime\":%d,\"devices\":%d}\n", driver, runtime,
-              count);
-  for (int device = 0; device < count; ++device) {
-    cudaDeviceProp properties{};
-    if (!PrintDevice(device, properties) || (!lists_only && !MeasureCopy(device, properties))) {
-      return 1;
+  if (options->lists_devices) {
+    for (int device = 0; device < count; ++device) {
+      if (const auto printed = PrintDevice(device); !printed) {
+        return Complain(printed.error(), 1);
+      }
     }
+    return std::fflush(stdout) == 0 ? 0 : 1;
   }
-  return std::fflush(stdout) == 0 ? 0 : 1;
+  const int device = options->device >= 0 ? options->device : options->local_rank % count;
+  if (device >= count) {
+    std::fprintf(stderr, "error: no such device: %d of %d\n", device, count);
+    return 2;
+  }
+  Program program(*options);
+  const auto ran = program.Run(device);
+  return ran ? 0 : Complain(ran.error(), 1);
 }

@@ -115,12 +115,23 @@ constexpr std::array<CommandInfo, 18> kCommands = {{
      .example = "ridgeline serve --listen 127.0.0.1:50051"},
     {.name = "render", .summary = "write launch files of a candidate", .is_built = false},
     {.name = "compare", .summary = "two results as a table of changes", .is_built = false},
-    {.name = "calibrate", .summary = "measure on a GPU host, fit anywhere", .is_built = false},
+    {.name = "calibrate",
+     .usage = "measure|import|fit|check [FILE...]",
+     .summary = "measure on a GPU host, fit anywhere",
+     .details = "measure  how to run the measuring program on a GPU host\n"
+                "import   measured points of other tools as JSON lines: nccl-tests logs, the "
+                "public tables\n"
+                "         SYSTEM__ENGINE-VERSION__FAMILY.csv.gz of ai-dynamo/aiconfigurator\n"
+                "fit      points to a profile (--gpu, --write); held-out points are left aside\n"
+                "check    a profile's error over the held-out points, by family and size (--gpu)",
+     .example = "ridgeline calibrate measure",
+     .min_arguments = 1,
+     .max_arguments = kAny},
     {.name = "trace", .summary = "convert and summarize traces", .is_built = false},
     {.name = "runs", .summary = "runs on a server", .is_built = false},
 }};
 
-constexpr std::array<FlagInfo, 33> kFlags = {{
+constexpr std::array<FlagInfo, 36> kFlags = {{
     {.name = "--set",
      .value = "PATH=VALUE",
      .meaning = "override one key; repeatable; PATH as in `explain`",
@@ -165,7 +176,18 @@ constexpr std::array<FlagInfo, 33> kFlags = {{
     {.name = "--gpu",
      .value = "NAME",
      .meaning = "the GPU that operations run on; collectives run on a node of it",
-     .commands = "cost"},
+     .commands = "cost calibrate"},
+    {.name = "--write",
+     .value = "FILE",
+     .meaning = "where `calibrate fit` puts the profile, and `import` the points",
+     .commands = "calibrate"},
+    {.name = "--profile",
+     .value = "FILE",
+     .meaning = "the profile that `calibrate check` tries (default: the shipped one of --gpu)",
+     .commands = "calibrate"},
+    {.name = "--takes-busy",
+     .meaning = "`calibrate fit` uses points that say that others used the GPU",
+     .commands = "calibrate"},
     {.name = "--cluster",
      .value = "NAME",
      .meaning = "a cluster instead of a GPU, for collectives over many nodes",

@@ -42,5 +42,6 @@ Result<int> Plan(Session& session);
 Result<int> WhatIf(Session& session);
 Result<int> Cost(Session& session);
 Result<int> Serve(Session& session);
+Result<int> Calibrate(Session& session);
 
 }  // namespace ridgeline::cli

@@ -12,10 +12,10 @@
 
 #include "base/diagnostic.h"
 #include "base/document.h"
+#include "base/sha256.h"
 #include "service/api/convert.h"
 #include "service/api/diagnostic_message.h"
 #include "service/api/grpc_status.h"
-#include "service/report/sha256.h"
 
 namespace ridgeline::cli {
 namespace {
@@ -46,7 +46,7 @@ Result<RemoteQuestion> ReadFiles(const CommandLine& line, const std::vector<std:
     v1::Document& document = *question.scenario.add_documents();
     document.set_name(files[i]);
     document.set_content(text);
-    question.inputs.push_back({.name = line.arguments[i], .sha256 = report::Sha256(text)});
+    question.inputs.push_back({.name = line.arguments[i], .sha256 = Sha256(text)});
   }
   RETURN_IF_ERROR(diagnostics.Take());
   for (const std::string& override : line.overrides) {

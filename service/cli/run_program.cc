@@ -50,7 +50,7 @@ Result<int> Dispatch(Session& session) {
       {"list", List},           {"describe", Describe},     {"validate", Validate},
       {"version", ShowVersion}, {"completion", Completion}, {"help", Help},
       {"plan", Plan},           {"whatif", WhatIf},         {"cost", Cost},
-      {"serve", Serve}};
+      {"serve", Serve},         {"calibrate", Calibrate}};
   for (const Entry& entry : kEntries) {
     if (entry.name == name) {
       return entry.run(session);

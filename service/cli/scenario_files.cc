@@ -6,8 +6,8 @@
 #include <iterator>
 
 #include "base/nearest_name.h"
+#include "base/sha256.h"
 #include "base/units_text.h"
-#include "service/report/sha256.h"
 #include "sim/scenario.h"
 
 namespace ridgeline::cli {
@@ -71,11 +71,11 @@ std::vector<report::Input> HashInputs(const std::vector<std::string>& arguments,
   for (size_t i = 0; i < paths.size(); ++i) {
     std::string hash;
     if (const std::string* text = FindSource(document, paths[i])) {
-      hash = report::Sha256(*text);
+      hash = Sha256(*text);
     } else if (paths[i] != "-") {
       // Nothing of this file survived the merge.
       std::ifstream file(paths[i], std::ios::binary);
-      hash = report::Sha256(std::string(std::istreambuf_iterator<char>(file), {}));
+      hash = Sha256(std::string(std::istreambuf_iterator<char>(file), {}));
     }
     inputs.push_back({.name = arguments[i], .sha256 = hash});
   }

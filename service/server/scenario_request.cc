@@ -7,8 +7,8 @@
 #include <fmt/format.h>
 #include <ridgeline/v1/types.pb.h>
 
+#include "base/sha256.h"
 #include "base/units_text.h"
-#include "service/report/sha256.h"
 #include "sim/scenario.h"
 
 namespace ridgeline::server {
@@ -58,7 +58,7 @@ uint64_t SeedOf(const Node& document) {
 std::vector<report::Input> InputsOf(const v1::Scenario& request) {
   std::vector<report::Input> inputs;
   for (const v1::Document& document : request.documents()) {
-    inputs.push_back({.name = document.name(), .sha256 = report::Sha256(document.content())});
+    inputs.push_back({.name = document.name(), .sha256 = Sha256(document.content())});
   }
   return inputs;
 }

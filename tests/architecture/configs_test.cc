@@ -4,6 +4,8 @@
 
 #include "base/config_reader.h"
 #include "base/diagnostic.h"
+#include "calibration/imported_ops.h"
+#include "calibration/profile.h"
 #include "hardware/catalog.h"
 #include "planner/training_space.h"
 #include "planner/validation/field_map.h"
@@ -73,6 +75,22 @@ TEST(ConfigsTest, ModelsRead) {
   }
 }
 
+TEST(ConfigsTest, CalibrationProfilesRead) {
+  int profiles = 0;
+  for (const std::filesystem::path& file : FilesUnder("configs/calibration")) {
+    if (file.extension() == calibration::kProfileEnding) {
+      const Result<calibration::Profile> profile = calibration::ReadProfile(kRoot / file);
+      ExpectReads(file, profile);
+      EXPECT_TRUE(profile && profile->gpu == file.stem().string()) << file;
+      ++profiles;
+    } else if (file.extension() == ".gz") {
+      EXPECT_TRUE(calibration::IsImportedOpsName(file) || file.stem().extension() == ".jsonl")
+          << file;
+    }
+  }
+  EXPECT_GT(profiles, 0);
+}
+
 // Not interpreted before serving is built: a document, beside the model that it belongs to.
 TEST(ConfigsTest, QuantisationFilesStandBesideTheirModels) {
   for (const std::filesystem::path& file : ConfigsOf("models/quantisation")) {
@@ -119,9 +137,9 @@ TEST(ConfigsTest, SuitesAndMappingsRead) {
 
 // A folder that no test above reads would hold keys that nobody reads.
 TEST(ConfigsTest, EveryFolderHasAReader) {
-  const std::vector<std::string> known = {"clusters",  "engines", "fabrics", "frameworks",
-                                          "gpus",      "models",  "nodes",   "plans",
-                                          "scenarios", "schemas", "traces",  "validation"};
+  const std::vector<std::string> known = {
+      "calibration", "clusters", "engines",   "fabrics", "frameworks", "gpus",      "models",
+      "nodes",       "plans",    "scenarios", "schemas", "traces",     "validation"};
   for (const auto& entry : std::filesystem::directory_iterator(kRoot / "configs")) {
     if (entry.is_directory()) {
       const std::string name = entry.path().filename().string();

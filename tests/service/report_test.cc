@@ -6,7 +6,7 @@
 #include "service/cli/exit_code.h"
 #include "service/cli/spelling.h"
 #include "service/report/metric_text.h"
-#include "service/report/sha256.h"
+#include "base/sha256.h"
 #include "service/report/simulation_result.h"
 #include "service/report/table.h"
 
@@ -20,12 +20,12 @@ using ::testing::ElementsAre;
 
 // FIPS 180-4's examples: one block, two blocks, a million bytes; and the empty message.
 TEST(Sha256Test, KnownAnswers) {
-  EXPECT_EQ(report::Sha256(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-  EXPECT_EQ(report::Sha256("abc"),
+  EXPECT_EQ(Sha256(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  EXPECT_EQ(Sha256("abc"),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-  EXPECT_EQ(report::Sha256("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq"),
+  EXPECT_EQ(Sha256("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq"),
             "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
-  EXPECT_EQ(report::Sha256(std::string(1'000'000, 'a')),
+  EXPECT_EQ(Sha256(std::string(1'000'000, 'a')),
             "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
 }
 

@@ -1,4 +1,4 @@
-#include "service/report/sha256.h"
+#include "base/sha256.h"
 
 #include <array>
 #include <bit>
@@ -6,7 +6,7 @@
 
 #include <fmt/format.h>
 
-namespace ridgeline::report {
+namespace ridgeline {
 namespace {
 
 // The first 32 bits of the fractional parts of the cube roots of the first 64 primes.
@@ -81,4 +81,4 @@ std::string Sha256(std::string_view bytes) {
   return digest;
 }
 
-}  // namespace ridgeline::report
+}  // namespace ridgeline

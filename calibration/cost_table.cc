@@ -1,0 +1,119 @@
+#include "calibration/cost_table.h"
+
+#include <algorithm>
+#include <cmath>
+#include <mutex>
+
+#include <fmt/format.h>
+
+namespace ridgeline::calibration {
+namespace {
+
+constexpr std::array<double, kNumBands - 1> kBandEdges = {1e-5, 1e-4, 1e-3};
+constexpr std::array<std::string_view, kNumBands> kBandNames = {"below 10 us", "10 to 100 us",
+                                                                "100 us to 1 ms", "above 1 ms"};
+
+}  // namespace
+
+size_t BandOf(Seconds time) {
+  return static_cast<size_t>(std::upper_bound(kBandEdges.begin(), kBandEdges.end(), time.base()) -
+                             kBandEdges.begin());
+}
+
+std::string_view BandName(size_t band) { return kBandNames.at(band); }
+
+std::string TableTitle(const FittedTable& table) {
+  std::string title = std::visit(
+      [](const auto& op) -> std::string {
+        using Op = std::decay_t<decltype(op)>;
+        if constexpr (std::is_same_v<Op, Attention>) {
+          return fmt::format(
+              "attention {}{}{} {}{}", op.phase == AttentionPhase::kDecode ? "decode" : "prefill",
+              op.pass == AttentionPass::kBackward ? " backward" : "",
+              op.kernel == AttentionKernel::kNaive ? " naive" : "", DTypeName(op.dtype),
+              op.phase == AttentionPhase::kPrefill && !op.causal ? " full" : "");
+        } else if constexpr (std::is_same_v<Op, MixtureLayer>) {
+          return fmt::format("moe {}", DTypeName(op.dtype));
+        } else if constexpr (std::is_same_v<Op, Collective>) {
+          return fmt::format("{} {}", CollectiveName(op.kind), DTypeName(op.dtype));
+        } else if constexpr (std::is_same_v<Op, OtherOperation>) {
+          return op.name;
+        } else {
+          std::string name = fmt::format("{} {}", OperationName(op), DTypeName(op.dtype));
+          if constexpr (std::is_same_v<Op, Gemm>) {
+            name += op.accumulates ? " accumulating" : "";
+          } else if constexpr (std::is_same_v<Op, GroupedGemm>) {
+            name += op.weight_gradient ? " weight gradient" : "";
+          }
+          return name;
+        }
+      },
+      table.pattern);
+  const Condition steady;
+  for (const auto& [value, usual] : {std::pair(table.condition.clock, steady.clock),
+                                     std::pair(table.condition.launch, steady.launch),
+                                     std::pair(table.condition.cache, steady.cache),
+                                     std::pair(table.condition.layout, steady.layout)}) {
+    title += value == usual ? "" : " " + value;
+  }
+  return title;
+}
+
+struct CostTable::Search {
+  MachineRates rates;
+  double transfer_error = 0;
+  std::once_flag once;
+  std::unique_ptr<LocalModel> model;
+
+  const LocalModel& Built(const FittedTable& table) {
+    std::call_once(once, [&] {
+      std::vector<Features> features(table.shapes.size());
+      for (size_t i = 0; i < features.size(); ++i) {
+        features[i] = FeaturesOf(WithShape(table.pattern, table.shapes[i]), table.rates);
+      }
+      model = std::make_unique<LocalModel>(features, table.log_times, table.errors, table.settings);
+    });
+    return *model;
+  }
+};
+
+CostTable::CostTable(FittedTable table, const hardware::Gpu& gpu, double transfer_error)
+    : table_(std::make_unique<FittedTable>(std::move(table))), search_(std::make_unique<Search>()) {
+  search_->rates = RatesOf(gpu, table_->pattern);
+  search_->transfer_error = transfer_error;
+}
+CostTable::~CostTable() = default;
+CostTable::CostTable(CostTable&&) noexcept = default;
+CostTable& CostTable::operator=(CostTable&&) noexcept = default;
+
+Cost CostTable::CostOf(const TimedOperation& operation) const {
+  const LocalModel& model = search_->Built(*table_);
+  const Estimate estimate = model.At(FeaturesOf(operation, search_->rates));
+  double log_time = estimate.log_time;
+  Evidence evidence = Evidence::kInterpolated;
+  const bool is_measured =
+      estimate.nearest >= 0 && search_->transfer_error == 0 &&
+      table_->shapes[static_cast<size_t>(estimate.nearest)] == ShapeOf(operation);
+  if (is_measured) {
+    log_time = table_->log_times[static_cast<size_t>(estimate.nearest)];
+    evidence = Evidence::kMeasured;
+  } else if (estimate.octaves_outside > 0 || estimate.distance > table_->farthest ||
+             search_->transfer_error > 0) {
+    evidence = Evidence::kExtrapolated;
+  }
+  const Seconds mean = Seconds::FromBase(std::exp(log_time));
+  const ErrorScale& scale = table_->error_scales[BandOf(mean)];
+  const double typical = TypicalError(table_->error_law, estimate);
+  double beyond = 0;
+  if (evidence == Evidence::kExtrapolated) {
+    const double hole = std::max(0.0, estimate.distance - table_->farthest);
+    beyond = table_->error_per_octave * std::max(estimate.octaves_outside, hole) +
+             search_->transfer_error;
+  }
+  return {.mean = mean,
+          .low = mean * std::exp(-scale.below * typical - beyond),
+          .high = mean * std::exp(scale.above * typical + beyond),
+          .evidence = evidence};
+}
+
+}  // namespace ridgeline::calibration

@@ -1,0 +1,82 @@
+/// The measured times of one pattern under one condition on one GPU, with what fitting learned
+/// about them; and the table at work: shape in, time with range and evidence out.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/evidence.h"
+#include "calibration/local_model.h"
+#include "calibration/measured_operation.h"
+#include "hardware/gpu.h"
+
+namespace ridgeline::calibration {
+
+/// Ranges are looked up by predicted time: 10, 100 and 1000 us part the bands.
+inline constexpr size_t kNumBands = 4;
+size_t BandOf(Seconds time);
+std::string_view BandName(size_t band);
+
+/// How errors spread in units of the typical error where they fall: the range of a prediction t
+/// with typical error s is t e^(-below s) to t e^(above s).
+struct ErrorScale {
+  double below = 2;
+  double above = 2;
+};
+
+/// What fitting found out about a table.
+struct LeaveOneOut {
+  double median = 0;  // of |predicted / measured - 1|, each row left out in turn
+  double p90 = 0;
+  double coverage = 0;    // share of rows inside the range that rows of other folds give them
+  double half_width = 0;  // median of (high - low) / 2 over the prediction
+};
+
+/// What is stored. Rows are sorted by shape and have no duplicates.
+struct FittedTable {
+  TimedOperation pattern;
+  Condition condition;
+  std::string source;  // "own", or the public origin
+  std::string library;
+  MachineRates rates;  // of the GPU that was measured, as they stood when it was fitted
+  std::vector<Shape> shapes;
+  std::vector<float> log_times;  // of seconds
+  std::vector<float> errors;     // leave-one-out, absolute, log
+  LocalSettings settings;
+  ErrorLaw error_law;
+  std::array<ErrorScale, kNumBands> error_scales;
+  double farthest = 0;  // scaled octaves to the nearest row beyond which a shape lies in a hole
+  double error_per_octave = 0;  // of what lies outside, added to the range for each octave
+  LeaveOneOut leave_one_out;
+
+  bool is_own() const { return source == "own"; }
+};
+
+/// "gemm bf16", "attention decode fp8 (sustained)": for tables and messages.
+std::string TableTitle(const FittedTable& table);
+
+/// The table at work on one GPU. The search structure is built by the first question, so that
+/// loading a profile costs only what is asked of it. Thread-safe.
+class CostTable {
+ public:
+  /// `transfer_error` above 0: on another GPU than the measured one. Physics is that GPU's, the
+  /// residual is carried over, everything is extrapolated and ranges are wider by that much (log).
+  CostTable(FittedTable table, const hardware::Gpu& gpu, double transfer_error);
+  ~CostTable();
+  CostTable(CostTable&&) noexcept;
+  CostTable& operator=(CostTable&&) noexcept;
+
+  const FittedTable& fitted() const { return *table_; }
+  /// `operation` has this table's pattern up to what the caller is willing to overlook.
+  Cost CostOf(const TimedOperation& operation) const;
+
+ private:
+  struct Search;
+  std::unique_ptr<FittedTable> table_;
+  std::unique_ptr<Search> search_;
+};
+
+}  // namespace ridgeline::calibration

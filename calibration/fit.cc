@@ -1,0 +1,120 @@
+#include "calibration/fit.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <optional>
+
+#include <fmt/format.h>
+
+#include "base/percentile.h"
+#include "calibration/table_fit.h"
+
+namespace ridgeline::calibration {
+namespace {
+
+struct Group {
+  const Measurement* first = nullptr;
+  TimedOperation pattern;
+  std::vector<std::pair<Shape, double>> points;  // log of seconds
+};
+
+bool IsSameTable(const Group& group, const Measurement& point, const TimedOperation& pattern) {
+  return group.pattern == pattern && group.first->condition == point.condition &&
+         group.first->source == point.source && group.first->with == point.with;
+}
+
+/// Sorted, one row a shape: the median of what was measured of it.
+TableRows RowsOf(Group& group) {
+  std::sort(group.points.begin(), group.points.end());
+  TableRows rows;
+  for (size_t begin = 0; begin < group.points.size();) {
+    size_t end = begin;
+    while (end < group.points.size() && group.points[end].first == group.points[begin].first) {
+      ++end;
+    }
+    const size_t count = end - begin;
+    const double median =
+        (group.points[begin + (count - 1) / 2].second + group.points[begin + count / 2].second) / 2;
+    rows.shapes.push_back(group.points[begin].first);
+    rows.log_times.push_back(static_cast<float>(median));
+    begin = end;
+  }
+  return rows;
+}
+
+}  // namespace
+
+SplitPoints SplitHeldOut(std::vector<Measurement> points) {
+  SplitPoints split;
+  for (Measurement& point : points) {
+    (IsHeldOut(point) ? split.held_out : split.to_fit).push_back(std::move(point));
+  }
+  return split;
+}
+
+Result<Fitted> Fit(std::span<const Measurement> points, const hardware::Gpu& gpu, const Stop& stop,
+                   const FitOptions& options) {
+  Fitted result;
+  std::vector<Group> groups;
+  size_t last = 0;  // points of a table come together
+  for (const Measurement& point : points) {
+    if (IsHeldOut(point)) {
+      return Fail({.code = ErrorCode::kFailedPrecondition,
+                   .message = fmt::format("a held-out point is given to fit: {} {}", IdOf(point),
+                                          OperationText(point.operation)),
+                   .hint = "points whose id ends in an odd digit are for `calibrate check` alone"});
+    }
+    if (point.gpu != gpu.name || std::holds_alternative<OtherOperation>(point.operation)) {
+      ++result.counts.other;
+    } else if (!point.skipped.empty()) {
+      ++result.counts.skipped;
+    } else if (point.busy && !options.takes_busy) {
+      ++result.counts.busy;
+    } else {
+      const TimedOperation pattern = PatternOf(point.operation);
+      if (last >= groups.size() || !IsSameTable(groups[last], point, pattern)) {
+        last = static_cast<size_t>(
+            std::find_if(groups.begin(), groups.end(),
+                         [&](const Group& group) { return IsSameTable(group, point, pattern); }) -
+            groups.begin());
+      }
+      if (last == groups.size()) {
+        groups.push_back({.first = &point, .pattern = pattern, .points = {}});
+      }
+      groups[last].points.emplace_back(ShapeOf(point.operation), std::log(point.time.base()));
+      ++result.counts.used;
+      if (result.profile.device.empty()) {
+        result.profile.device = point.device;
+      }
+    }
+  }
+  // What was measured as frameworks run it precedes its variants.
+  std::stable_partition(groups.begin(), groups.end(),
+                        [](const Group& group) { return group.first->with.empty(); });
+  std::stable_partition(groups.begin(), groups.end(),
+                        [](const Group& group) { return group.first->source == "own"; });
+  for (Group& group : groups) {
+    RETURN_IF_ERROR(stop.Check());
+    TableRows rows = RowsOf(group);
+    result.counts.repeated += static_cast<int64_t>(group.points.size() - rows.shapes.size());
+    if (rows.shapes.size() < kFewestRows) {
+      result.counts.sparse += static_cast<int64_t>(rows.shapes.size());
+      continue;
+    }
+    FittedTable table = FitTable(group.pattern, std::move(rows), RatesOf(gpu, group.pattern));
+    table.condition = group.first->condition;
+    table.source = group.first->source;
+    table.library = group.first->with.empty() ? group.first->library : group.first->with;
+    result.profile.tables.push_back(std::move(table));
+  }
+  if (result.profile.tables.empty()) {
+    return InvalidArgument(
+        fmt::format("no table of at least {} points of {} to fit", kFewestRows, gpu.name));
+  }
+  result.profile.gpu = gpu.name;
+  result.profile.architecture = gpu.architecture;
+  return result;
+}
+
+}  // namespace ridgeline::calibration

@@ -1,0 +1,88 @@
+/// How long one operation takes on the device, in a stated condition.
+///
+/// Steady (graph, cold, burst): a CUDA graph of `nodes` launches that walk through the operand
+/// sets, replayed; a sample is one replay between two events, divided by `nodes`. Replays are
+/// enqueued ahead, so no launch gap is inside. Where all sets together are smaller than twice L2,
+/// L2 is flushed between replays, outside the events. About 10 ms of work, after which the host
+/// sets up the next point and the clocks recover: burst. Sustained: the same graph back to back for
+/// a second before and while samples are taken. Eager: launches one after the other without a
+/// graph; the sample holds what the host adds. Warm: one operand set over and over; what fits in L2
+/// stays there.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+
+#include "base/result.h"
+#include "calibration/measure/arena.cuh"
+#include "calibration/measure/gpu_state.cuh"
+#include "calibration/measure/point_file.h"
+
+namespace ridgeline::measure {
+
+/// Something that can be launched again and again over rotating operands.
+struct Workload {
+  std::function<Status(cudaStream_t stream, int64_t set)> launch;
+  std::function<Status()> check = {};  // compares an answer with a reference; may be empty
+  int64_t sets = 1;
+  double bytes_per_set = 0;  // distinct device memory that one set touches
+  int64_t most_nodes = 400;
+  std::string library = {};
+  std::map<std::string, double> figures = {};
+  std::map<std::string, std::string> remarks = {};
+};
+
+struct TimingCondition {
+  bool is_sustained = false;
+  bool is_eager = false;
+  bool is_warm = false;
+};
+Result<TimingCondition> ReadCondition(const Fields& condition);
+
+class Timer {
+ public:
+  Timer() = default;
+  Timer(const Timer&) = delete;
+  Timer& operator=(const Timer&) = delete;
+  ~Timer();
+  Status Open(Arena* arena, const GpuMonitor* monitor);
+  /// Measures; fills every figure of the outcome but its words.
+  Result<Outcome> Measure(const Workload& workload, const TimingCondition& condition);
+  cudaStream_t stream() const { return stream_; }
+
+ private:
+  Result<Outcome> MeasureGraph(const Workload& workload, const TimingCondition& condition,
+                               double estimate);
+  Result<Outcome> MeasureEager(const Workload& workload, const TimingCondition& condition,
+                               double estimate);
+  Result<double> Estimate(const Workload& workload);
+  Status KeepBusy(cudaGraphExec_t graph, double replay_seconds);
+
+  Arena* arena_ = nullptr;
+  const GpuMonitor* monitor_ = nullptr;
+  cudaStream_t stream_ = nullptr;
+  static constexpr int kBatch = 4;
+  cudaEvent_t begin_[kBatch] = {};
+  cudaEvent_t end_[kBatch] = {};
+};
+
+/// A graph of `nodes` launches that walk through `sets` operand sets.
+class ReplayedGraph {
+ public:
+  ReplayedGraph() = default;
+  ReplayedGraph(const ReplayedGraph&) = delete;
+  ReplayedGraph& operator=(const ReplayedGraph&) = delete;
+  ~ReplayedGraph();
+  Status Capture(const Workload& workload, int64_t sets, int64_t nodes, cudaStream_t stream);
+  cudaGraphExec_t get() const { return executable_; }
+
+ private:
+  cudaGraphExec_t executable_ = nullptr;
+};
+
+/// The state folded into an outcome.
+void RecordState(const GpuState& state, Outcome& outcome);
+
+}  // namespace ridgeline::measure

@@ -1,0 +1,285 @@
+#include "calibration/measured_cost_model.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/units_text.h"
+
+namespace ridgeline::calibration {
+namespace {
+
+// Log error of nine shapes in ten when one GPU's residuals meet another's physics. H100's tables on
+// H200's held-out points: 90th percentile 13 to 30 % by family. A100's on H100's: 39 to 90 %, and
+// H100's on A100's: 27 to 49 %.
+constexpr double kErrorWithinArchitecture = 0.2;
+constexpr double kErrorAcrossArchitectures = 0.5;
+
+/// Patterns that physics can turn into `pattern`, nearest first.
+std::vector<TimedOperation> NearPatterns(const TimedOperation& pattern) {
+  std::vector<TimedOperation> near;
+  const auto other_half = [](DType dtype) {
+    return dtype == DType::kFp16 ? DType::kBf16 : dtype == DType::kBf16 ? DType::kFp16 : dtype;
+  };
+  if (const auto* const gemm = std::get_if<Gemm>(&pattern)) {
+    for (const bool accumulates : {gemm->accumulates, false}) {
+      for (const DType dtype : {gemm->dtype, other_half(gemm->dtype)}) {
+        for (const DType output : {gemm->output_dtype, dtype, DType::kBf16}) {
+          Gemm other = *gemm;
+          other.dtype = dtype;
+          other.output_dtype = output;
+          other.accumulates = accumulates;
+          near.emplace_back(other);
+        }
+      }
+    }
+  } else if (const auto* const grouped = std::get_if<GroupedGemm>(&pattern)) {
+    for (const DType dtype : {grouped->dtype, other_half(grouped->dtype)}) {
+      for (const DType output : {grouped->output_dtype, dtype, DType::kBf16}) {
+        GroupedGemm other = *grouped;
+        other.dtype = dtype;
+        other.output_dtype = output;
+        other.accumulates = false;
+        near.emplace_back(other);
+      }
+    }
+  } else if (const auto* const attention = std::get_if<Attention>(&pattern)) {
+    Attention other = *attention;
+    other.dtype = other_half(attention->dtype);
+    near.emplace_back(other);
+    if (attention->phase == AttentionPhase::kDecode) {
+      // One query sees the whole cache, whether a mask would hide later tokens or not.
+      other.causal = !attention->causal;
+      near.emplace_back(other);
+      other.dtype = attention->dtype;
+      near.emplace_back(other);
+    }
+  } else if (const auto* const work = std::get_if<MemoryBound>(&pattern)) {
+    // Bytes are what they cost, of whichever type.
+    for (const DType dtype : {DType::kBf16, DType::kFp16, DType::kFp32}) {
+      MemoryBound other = *work;
+      other.dtype = dtype;
+      near.emplace_back(other);
+    }
+  } else if (const auto* const layer = std::get_if<MixtureLayer>(&pattern)) {
+    MixtureLayer other = *layer;
+    other.dtype = other_half(layer->dtype);
+    near.emplace_back(other);
+  }
+  return near;
+}
+
+/// Nothing beats the roofline at the vendor's peaks.
+Cost AtLeast(Cost cost, Seconds bound) {
+  if (cost.mean < bound) {  // as uncertain upwards as it was
+    cost.high = bound * (cost.high / cost.mean);
+    cost.mean = bound;
+  }
+  cost.low = std::max(cost.low, bound);
+  return cost;
+}
+
+std::optional<Operation> BaseOperation(const TimedOperation& operation) {
+  return std::visit(
+      [](const auto& op) -> std::optional<Operation> {
+        using Op = std::decay_t<decltype(op)>;
+        if constexpr (std::is_constructible_v<Operation, Op>) {
+          return Operation(op);
+        }
+        return std::nullopt;
+      },
+      operation);
+}
+
+}  // namespace
+
+MeasuredCostModel::MeasuredCostModel(Profile profile, hardware::Gpu gpu)
+    : roofline_(std::move(gpu)) {
+  const double transfer_error = profile.gpu == roofline_.gpu().name ? 0
+                                : profile.architecture == roofline_.gpu().architecture
+                                    ? kErrorWithinArchitecture
+                                    : kErrorAcrossArchitectures;
+  for (FittedTable& table : profile.tables) {
+    // Collectives are measured_collectives.h's; a type that this GPU lacks has no physics.
+    if (!std::holds_alternative<Collective>(table.pattern)) {
+      tables_.emplace_back(std::move(table), roofline_.gpu(), transfer_error);
+    }
+  }
+}
+
+const CostTable* MeasuredCostModel::FindTable(const TimedOperation& pattern,
+                                              const Condition& condition,
+                                              const TimedOperation& operation, Cost& cost) const {
+  const CostTable* best = nullptr;
+  for (const CostTable& table : tables_) {
+    if (table.fitted().pattern != pattern || table.fitted().condition != condition) {
+      continue;
+    }
+    const Cost candidate = table.CostOf(operation);
+    if (best == nullptr || candidate.evidence < Evidence::kExtrapolated) {
+      best = &table;
+      cost = candidate;
+    }
+    if (cost.evidence < Evidence::kExtrapolated) {
+      break;
+    }
+  }
+  return best;
+}
+
+std::optional<Cost> MeasuredCostModel::Tabulated(const TimedOperation& operation,
+                                                 const Condition& condition) const {
+  const TimedOperation pattern = PatternOf(operation);
+  Cost cost;
+  if (FindTable(pattern, condition, operation, cost) != nullptr) {
+    return cost;
+  }
+  for (const TimedOperation& near : NearPatterns(pattern)) {
+    if (FindTable(near, condition, operation, cost) != nullptr) {
+      cost.evidence = Worse(cost.evidence, Evidence::kInterpolated);
+      return cost;
+    }
+  }
+  return std::nullopt;
+}
+
+/// The measured layer runs two grouped GEMMs over the same rows, 2 ffn x hidden and hidden x ffn:
+/// of its time each takes its share by FLOPs, a third and two thirds at the layer that it would be
+/// the first of. Routing and activation are in that time, so it errs on the slow side.
+std::optional<Cost> MeasuredCostModel::GroupedFromMixture(const GroupedGemm& gemm) const {
+  if (gemm.weight_gradient || gemm.groups < 1 || gemm.n < 2) {
+    return std::nullopt;
+  }
+  const bool is_up = gemm.n >= gemm.k;
+  MixtureLayer layer{.tokens = gemm.m,
+                     .hidden = is_up ? gemm.k : gemm.n,
+                     .ffn = is_up ? gemm.n / 2 : gemm.k,
+                     .experts = gemm.groups,
+                     .top_k = 1,
+                     .dtype = gemm.dtype};
+  std::optional<Cost> whole = Tabulated(layer, Condition{});
+  if (!whole) {
+    return std::nullopt;
+  }
+  const double share = is_up ? 2.0 / 3 : 1.0 / 3;
+  return Cost{.mean = share * whole->mean,
+              .low = share * whole->low,
+              .high = share * whole->high,
+              .evidence = Evidence::kExtrapolated};
+}
+
+/// Both products as grouped GEMMs.
+Result<Cost> MeasuredCostModel::MixtureByRoofline(const MixtureLayer& layer) const {
+  const int64_t experts = std::max<int64_t>(1, layer.experts / layer.ep);
+  const int64_t rows = std::max<int64_t>(1, layer.tokens * layer.top_k / layer.ep);
+  const int64_t active = std::min(experts, rows);
+  ASSIGN_OR_RETURN(const Cost up, roofline_.CostOf(GroupedGemm{.groups = active,
+                                                               .m = rows,
+                                                               .n = 2 * layer.ffn,
+                                                               .k = layer.hidden,
+                                                               .dtype = layer.dtype}));
+  ASSIGN_OR_RETURN(
+      const Cost down,
+      roofline_.CostOf(GroupedGemm{
+          .groups = active, .m = rows, .n = layer.hidden, .k = layer.ffn, .dtype = layer.dtype}));
+  return up + down;
+}
+
+Result<Cost> MeasuredCostModel::CostOf(const TimedOperation& operation,
+                                       const Condition& condition) const {
+  if (const auto* const other = std::get_if<OtherOperation>(&operation)) {
+    return InvalidArgument("no operation that has a cost: " + other->name);
+  }
+  if (std::holds_alternative<Collective>(operation)) {
+    return InvalidArgument("a collective runs on links, not on one GPU");
+  }
+  std::optional<Cost> cost = Tabulated(operation, condition);
+  if (const auto* const layer = std::get_if<MixtureLayer>(&operation)) {
+    if (cost) {
+      const FlopsPerSecond peak = PeakOf(gpu(), layer->dtype).value_or(FlopsPerSecond());
+      const double rows = static_cast<double>(layer->tokens) * static_cast<double>(layer->top_k) /
+                          static_cast<double>(layer->ep);
+      const Flops flops = Flops::FromBase(6 * rows * static_cast<double>(layer->hidden) *
+                                          static_cast<double>(layer->ffn));
+      return FlopsPerSecond() < peak ? AtLeast(*cost, flops / peak) : *cost;
+    }
+    return condition == Condition{}
+               ? MixtureByRoofline(*layer)
+               : Result<Cost>(Fail({.code = ErrorCode::kFailedPrecondition,
+                                    .message = "mixture layers were not measured so: " +
+                                               ConditionText(condition)}));
+  }
+  const Operation plain = *BaseOperation(operation);
+  const Result<Seconds> bound = PeakBound(gpu(), plain);
+  if (!bound) {
+    // A cache in FP8 on a GPU without FP8 arithmetic can still be timed; nothing else can.
+    return tl::unexpected(bound.error());
+  }
+  if (!cost && condition != Condition{}) {
+    return Fail({.code = ErrorCode::kFailedPrecondition,
+                 .message = fmt::format("{} was not measured under {}", OperationName(plain),
+                                        ConditionText(condition)),
+                 .hint = "measure it so on the GPU, or ask for the steady condition"});
+  }
+  if (!cost) {
+    if (const auto* const grouped = std::get_if<GroupedGemm>(&operation)) {
+      cost = GroupedFromMixture(*grouped);
+      if (cost) {
+        // The layer's other kernels are in the estimate: the truth may be anywhere down to here.
+        ASSIGN_OR_RETURN(const Cost roofline, roofline_.CostOf(plain));
+        cost->low = std::min(cost->low, roofline.mean);
+        cost->high = std::max(cost->high, roofline.mean);
+      }
+    }
+  }
+  if (!cost) {
+    return roofline_.CostOf(plain);
+  }
+  return AtLeast(*cost, *bound);
+}
+
+Result<Cost> MeasuredCostModel::CostOf(const Operation& operation) const {
+  // A GEMM that adds to its result is a weight gradient, and frameworks run those as NT.
+  const auto* const gemm = std::get_if<Gemm>(&operation);
+  const Condition transposed{.layout = "NT"};
+  if (gemm != nullptr && gemm->accumulates && Tabulated(*gemm, transposed)) {
+    return CostOf(TimedOperation(*gemm), transposed);
+  }
+  return CostOf(std::visit([](const auto& op) { return TimedOperation(op); }, operation),
+                Condition{});
+}
+
+std::vector<hardware::RateInUse> MeasuredCostModel::RatesFor(
+    const hardware::RunProfile& run) const {
+  std::vector<hardware::RateInUse> rates;
+  for (const CostTable& table : tables_) {
+    const FittedTable& fitted = table.fitted();
+    if (fitted.condition != Condition{}) {
+      continue;
+    }
+    rates.push_back(
+        {.what = TableTitle(fitted) + " on " + gpu().name,
+         .value = fmt::format("{} measured shapes, leave-one-out error {:.1f} % (90 %: {:.1f} %)",
+                              fitted.shapes.size(), 100 * fitted.leave_one_out.median,
+                              100 * fitted.leave_one_out.p90),
+         .of_peak =
+             std::max(fitted.settings.physics.compute_share, fitted.settings.physics.memory_share),
+         .source = fitted.source});
+  }
+  // What no table holds falls back to these.
+  for (hardware::RateInUse& rate : roofline_.RatesFor(run)) {
+    rates.push_back(std::move(rate));
+  }
+  return rates;
+}
+
+Result<std::unique_ptr<hardware::CostModel>> LoadCostModel(const std::filesystem::path& profile,
+                                                           const hardware::Gpu& gpu) {
+  ASSIGN_OR_RETURN(Profile read, ReadProfile(profile));
+  return std::unique_ptr<hardware::CostModel>(
+      std::make_unique<MeasuredCostModel>(std::move(read), gpu));
+}
+
+}  // namespace ridgeline::calibration

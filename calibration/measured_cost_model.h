@@ -1,0 +1,53 @@
+/// A fitted profile behind hardware/cost_model.h.
+///
+/// An operation takes, in order of preference: the first table of its own pattern that holds its
+/// shape (own measurements before imported ones), the first that does not (extrapolated), a table
+/// of a near pattern (fp16 for bf16 and the reverse, another output type, with or without
+/// accumulation: physics tells the difference in bytes, evidence at best interpolated), for the
+/// grouped GEMMs of a mixture the measured mixture layer's efficiency (extrapolated), and else the
+/// roofline (analytic). Whatever it takes, no answer is faster than the roofline at the vendor's
+/// peaks (INV-6).
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include "calibration/cost_table.h"
+#include "calibration/profile.h"
+#include "hardware/cost_model.h"
+#include "hardware/roofline.h"
+
+namespace ridgeline::calibration {
+
+class MeasuredCostModel final : public hardware::CostModel {
+ public:
+  /// A profile of another GPU is used as transferred: everything extrapolated, ranges wider.
+  MeasuredCostModel(Profile profile, hardware::Gpu gpu);
+
+  Result<Cost> CostOf(const Operation& operation) const override;
+  std::vector<hardware::RateInUse> RatesFor(const hardware::RunProfile& run) const override;
+
+  /// Any line of `ridgeline cost` but collectives (measured_collectives.h). Under a condition that
+  /// has no table: kFailedPrecondition, because no factor turns one into the other.
+  Result<Cost> CostOf(const TimedOperation& operation, const Condition& condition) const;
+
+  const hardware::Gpu& gpu() const { return roofline_.gpu(); }
+
+ private:
+  /// nullptr when no table of `pattern` is there.
+  const CostTable* FindTable(const TimedOperation& pattern, const Condition& condition,
+                             const TimedOperation& operation, Cost& cost) const;
+  std::optional<Cost> Tabulated(const TimedOperation& operation, const Condition& condition) const;
+  std::optional<Cost> GroupedFromMixture(const GroupedGemm& gemm) const;
+  Result<Cost> MixtureByRoofline(const MixtureLayer& layer) const;
+
+  hardware::Roofline roofline_;
+  std::vector<CostTable> tables_;
+};
+
+/// Reads a profile for a GPU. Errors as ReadProfile.
+Result<std::unique_ptr<hardware::CostModel>> LoadCostModel(const std::filesystem::path& profile,
+                                                           const hardware::Gpu& gpu);
+
+}  // namespace ridgeline::calibration

@@ -1,0 +1,259 @@
+#include "calibration/profile.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <iterator>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "calibration/gz_text.h"
+
+namespace ridgeline::calibration {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::string_view kMagic = "ridgeline-calibration 1\n";
+constexpr double kLogSteps = 4000;  // to an e-fold: half a step is 0.0125 %
+constexpr size_t kMostRows = 10'000'000;
+
+void PutVarint(int64_t value, std::string& out) {
+  uint64_t bits = (static_cast<uint64_t>(value) << 1U) ^ static_cast<uint64_t>(value >> 63);
+  while (bits >= 128) {
+    out.push_back(static_cast<char>(bits | 128U));
+    bits >>= 7U;
+  }
+  out.push_back(static_cast<char>(bits));
+}
+
+/// Reads what PutVarint wrote; past the end it keeps returning 0 and says so.
+class VarintReader {
+ public:
+  explicit VarintReader(std::string_view bytes) : bytes_(bytes) {}
+  int64_t Next() {
+    uint64_t bits = 0;
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+      if (at_ >= bytes_.size()) {
+        is_short_ = true;
+        return 0;
+      }
+      const auto byte = static_cast<unsigned char>(bytes_[at_++]);
+      bits |= static_cast<uint64_t>(byte & 127U) << shift;
+      if (byte < 128) {
+        break;
+      }
+    }
+    return static_cast<int64_t>(bits >> 1U) ^ -static_cast<int64_t>(bits & 1U);
+  }
+  bool is_short() const { return is_short_; }
+  bool is_done() const { return at_ == bytes_.size(); }
+
+ private:
+  std::string_view bytes_;
+  size_t at_ = 0;
+  bool is_short_ = false;
+};
+
+void PutRows(const FittedTable& table, std::string& out) {
+  const size_t columns = NumSizes(table.pattern);
+  for (size_t column = 0; column < columns; ++column) {
+    int64_t last = 0;
+    for (const Shape& shape : table.shapes) {
+      PutVarint(shape.sizes[column] - last, out);
+      last = shape.sizes[column];
+    }
+  }
+  int64_t last = 0;
+  for (const float log_time : table.log_times) {
+    const int64_t steps = std::llround(log_time * kLogSteps);
+    PutVarint(steps - last, out);
+    last = steps;
+  }
+  for (const float error : table.errors) {
+    PutVarint(std::llround(std::sqrt(std::min(error, 1.0F)) * 255), out);
+  }
+}
+
+void TakeRows(VarintReader& in, size_t rows, FittedTable& table) {
+  const size_t columns = NumSizes(table.pattern);
+  table.shapes.resize(rows);
+  table.log_times.resize(rows);
+  table.errors.resize(rows);
+  for (size_t column = 0; column < columns; ++column) {
+    int64_t last = 0;
+    for (Shape& shape : table.shapes) {
+      last += in.Next();
+      shape.sizes[column] = last;
+    }
+  }
+  int64_t last = 0;
+  for (float& log_time : table.log_times) {
+    last += in.Next();
+    log_time = static_cast<float>(static_cast<double>(last) / kLogSteps);
+  }
+  for (float& error : table.errors) {
+    const auto root = static_cast<float>(in.Next()) / 255;
+    error = root * root;
+  }
+}
+
+Json HeaderOf(const FittedTable& table) {
+  const LocalSettings& settings = table.settings;
+  const LeaveOneOut& loo = table.leave_one_out;
+  Json scales = Json::array();
+  for (const ErrorScale& scale : table.error_scales) {
+    scales.push_back({scale.below, scale.above});
+  }
+  return {{"title", TableTitle(table)},
+          {"op", Json::parse(OperationText(table.pattern))},
+          {"condition", Json::parse(ConditionText(table.condition))},
+          {"source", table.source},
+          {"library", table.library},
+          {"rows", table.shapes.size()},
+          {"peak_flops", table.rates.flops},
+          {"peak_bandwidth", table.rates.bandwidth},
+          {"multiprocessors", table.rates.multiprocessors},
+          {"floor_s", settings.physics.floor},
+          {"compute_share", settings.physics.compute_share},
+          {"memory_share", settings.physics.memory_share},
+          {"knee", settings.physics.knee},
+          {"neighbours", settings.neighbours},
+          {"scale", settings.scale},
+          {"error_law",
+           {table.error_law.constant, table.error_law.of_errors, table.error_law.of_spread,
+            table.error_law.of_reach}},
+          {"error_scales", scales},
+          {"farthest", table.farthest},
+          {"error_per_octave", table.error_per_octave},
+          {"leave_one_out",
+           {{"median", loo.median},
+            {"p90", loo.p90},
+            {"coverage", loo.coverage},
+            {"half_width", loo.half_width}}}};
+}
+
+/// Throws nlohmann's exceptions on a header of another form.
+FittedTable TableOf(const Json& json) {
+  FittedTable table;
+  Result<OperationLine> pattern = ParseOperationLine(json.at("op").dump());
+  if (!pattern || std::holds_alternative<OtherOperation>(pattern->operation)) {
+    throw Json::other_error::create(501, "a pattern that is no operation", &json);
+  }
+  table.pattern = std::move(pattern->operation);
+  const Json& condition = json.at("condition");
+  table.condition = {.clock = condition.at("clock"),
+                     .launch = condition.at("launch"),
+                     .cache = condition.at("cache"),
+                     .layout = condition.at("layout")};
+  table.source = json.at("source");
+  table.library = json.at("library");
+  table.rates = {.flops = json.at("peak_flops"),
+                 .bandwidth = json.at("peak_bandwidth"),
+                 .multiprocessors = json.at("multiprocessors")};
+  table.settings.physics = {.floor = json.at("floor_s"),
+                            .compute_share = json.at("compute_share"),
+                            .memory_share = json.at("memory_share"),
+                            .knee = json.at("knee")};
+  table.settings.neighbours =
+      std::clamp(json.at("neighbours").get<int>(), 1, static_cast<int>(kMostNeighbours));
+  table.settings.scale = json.at("scale");
+  const Json& law = json.at("error_law");
+  table.error_law = {
+      .constant = law.at(0), .of_errors = law.at(1), .of_spread = law.at(2), .of_reach = law.at(3)};
+  for (size_t band = 0; band < kNumBands; ++band) {
+    table.error_scales[band] = {.below = json.at("error_scales").at(band).at(0),
+                                .above = json.at("error_scales").at(band).at(1)};
+  }
+  table.farthest = json.at("farthest");
+  table.error_per_octave = json.at("error_per_octave");
+  const Json& loo = json.at("leave_one_out");
+  table.leave_one_out = {.median = loo.at("median"),
+                         .p90 = loo.at("p90"),
+                         .coverage = loo.at("coverage"),
+                         .half_width = loo.at("half_width")};
+  return table;
+}
+
+}  // namespace
+
+std::string EncodeProfile(const Profile& profile) {
+  std::string rows;
+  Json tables = Json::array();
+  for (const FittedTable& table : profile.tables) {
+    tables.push_back(HeaderOf(table));
+    PutRows(table, rows);
+  }
+  const Json header{{"gpu", profile.gpu},       {"architecture", profile.architecture},
+                    {"device", profile.device}, {"note", profile.note},
+                    {"length", rows.size()},    {"tables", std::move(tables)}};
+  return std::string(kMagic) + header.dump() + "\n" + Deflate(rows);
+}
+
+Result<Profile> DecodeProfile(std::string_view bytes) {
+  if (!bytes.starts_with(kMagic)) {
+    return InvalidArgument("not a calibration profile of this version",
+                           "`ridgeline calibrate fit` writes one from measurements");
+  }
+  bytes.remove_prefix(kMagic.size());
+  const size_t end = bytes.find('\n');
+  if (end == std::string_view::npos) {
+    return InvalidArgument("damaged: the profile's header does not end");
+  }
+  try {
+    const Json header = Json::parse(bytes.substr(0, end));
+    Profile profile{.gpu = header.at("gpu"),
+                    .architecture = header.at("architecture"),
+                    .device = header.at("device"),
+                    .note = header.at("note"),
+                    .tables = {}};
+    const size_t length = header.at("length");
+    if (length > kMostRows * kMostSizes) {
+      return InvalidArgument("damaged: the profile states more rows than any holds");
+    }
+    ASSIGN_OR_RETURN(const std::string rows, Inflate(bytes.substr(end + 1), length));
+    VarintReader in(rows);
+    for (const Json& json : header.at("tables")) {
+      profile.tables.push_back(TableOf(json));
+      const size_t count = json.at("rows");
+      if (count == 0 || count > length) {
+        return InvalidArgument("damaged: a table of the profile states no sensible count of rows");
+      }
+      TakeRows(in, count, profile.tables.back());
+    }
+    if (in.is_short() || !in.is_done()) {
+      return InvalidArgument("damaged: the profile's rows do not match its header");
+    }
+    return profile;
+  } catch (const Json::exception& error) {
+    return InvalidArgument(fmt::format("damaged: the profile's header: {}", error.what()));
+  }
+}
+
+Result<Profile> ReadProfile(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) {
+    return NotFound("no such calibration profile: " + path.string());
+  }
+  const std::string bytes(std::istreambuf_iterator<char>(file), {});
+  Result<Profile> profile = DecodeProfile(bytes);
+  if (!profile) {
+    Error error = std::move(profile).error();
+    error.message = path.string() + ": " + error.message;
+    return Fail(std::move(error));
+  }
+  return profile;
+}
+
+Status WriteProfile(const std::filesystem::path& path, const Profile& profile) {
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  file << EncodeProfile(profile);
+  file.close();
+  if (!file) {
+    return InvalidArgument("cannot write " + path.string());
+  }
+  return {};
+}
+
+}  // namespace ridgeline::calibration

@@ -1,0 +1,22 @@
+/// Fits one table. Every choice is made by leave-one-out error over the table's own rows, on a
+/// sample when there are many: physics by mean absolute log error; the scale of each coordinate and
+/// the number of neighbours by median plus a quarter of the 90th percentile, so that neither the
+/// usual shape nor the awkward one is bought with the other.
+#pragma once
+
+#include <vector>
+
+#include "calibration/cost_table.h"
+
+namespace ridgeline::calibration {
+
+struct TableRows {
+  std::vector<Shape> shapes;  // sorted, no duplicates
+  std::vector<float> log_times;
+};
+
+/// All but condition, source and library is filled in. At least kFewestRows rows (fit.h).
+/// Deterministic. About 60 searches over the rows.
+FittedTable FitTable(const TimedOperation& pattern, TableRows rows, const MachineRates& rates);
+
+}  // namespace ridgeline::calibration

@@ -1,0 +1,127 @@
+/// The profiles under configs/calibration against the points they were fitted from.
+#include <chrono>
+#include <cmath>
+#include <tuple>
+
+#include <gmock/gmock.h>
+
+#include "base/percentile.h"
+#include "calibration/accuracy.h"
+#include "calibration/measured_cost_model.h"
+#include "calibration/point_source.h"
+#include "tests/calibration/synthetic_points.h"
+
+namespace ridgeline::calibration {
+namespace {
+
+const std::vector<std::string> kShipped = {"a100-sxm-80g", "h100-sxm", "h200-sxm"};
+
+std::filesystem::path PathOf(const std::string& gpu) {
+  return kConfigs / "calibration" / (gpu + std::string(kProfileEnding));
+}
+
+Accuracy HeldOutAccuracy(const std::string& gpu, const std::string& points) {
+  std::vector<Measurement> read =
+      ReadPointSource(kConfigs / "calibration/points" / points, gpu).value().points;
+  // A quarter of them: the figures are medians of thousands either way.
+  std::vector<Measurement> some;
+  for (size_t i = 0; i < read.size(); i += 4) {
+    some.push_back(std::move(read[i]));
+  }
+  return MeasureAccuracy(SplitHeldOut(std::move(some)).held_out, ReadProfile(PathOf(gpu)).value(),
+                         ShippedGpu(gpu));
+}
+
+TEST(ShippedProfilesTest, AreSmallAndLoadWithin30Milliseconds) {
+  for (const std::string& gpu : kShipped) {
+    EXPECT_LE(std::filesystem::file_size(PathOf(gpu)), size_t{1} << 20U) << gpu;
+    double least = 1;
+    for (int i = 0; i < 5; ++i) {  // the best of five: others use this machine
+      const auto begin = std::chrono::steady_clock::now();
+      ASSERT_TRUE(LoadCostModel(PathOf(gpu), ShippedGpu(gpu)).has_value()) << gpu;
+      least = std::min(
+          least, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+    }
+    EXPECT_LT(least, 0.030) << gpu;
+  }
+}
+
+TEST(ShippedProfilesTest,
+     ImportedGemmsLeftOutAreWithin4PercentAtTheMedianAnd12AtTheNinetiethPercentile) {
+  for (const std::string& gpu : kShipped) {
+    const Profile profile = ReadProfile(PathOf(gpu)).value();
+    int gemms = 0;
+    for (const FittedTable& table : profile.tables) {
+      if (!std::holds_alternative<Gemm>(table.pattern) || table.is_own()) {
+        continue;
+      }
+      ++gemms;
+      // The stored errors of every row, and what the file's header says of them.
+      std::vector<double> errors;
+      for (const float error : table.errors) {
+        errors.push_back(std::expm1(static_cast<double>(error)));
+      }
+      EXPECT_LT(ExactQuantile(errors, 0.5), 0.04) << gpu << " " << TableTitle(table);
+      // Stored without their sign, as a factor: 11.3 % too fast is 12.7 % here, too slow 11.3 %.
+      EXPECT_LT(ExactQuantile(errors, 0.9), 0.125) << gpu << " " << TableTitle(table);
+      EXPECT_LT(table.leave_one_out.median, 0.04) << gpu << " " << TableTitle(table);
+      EXPECT_LT(table.leave_one_out.p90, 0.12) << gpu << " " << TableTitle(table);
+    }
+    EXPECT_GE(gemms, gpu == "a100-sxm-80g" ? 1 : 2) << gpu;  // FP8 from Hopper on
+  }
+}
+
+TEST(ShippedProfilesTest, HeldOutPointsArePredictedAsWellAndLieInTheRanges) {
+  for (const auto& [gpu, points, median, p90] :
+       {std::tuple("h100-sxm", "h100_sxm__vllm-0.24.0__gemm.csv.gz", 0.035, 0.12),
+        std::tuple("a100-sxm-80g", "a100_sxm__vllm-0.14.0__gemm.csv.gz", 0.04, 0.12),
+        std::tuple("a100-sxm-80g", "a100_sxm__vllm-0.14.0__context_attention.csv.gz", 0.03, 0.08),
+        std::tuple("a100-sxm-80g", "a100_sxm__vllm-0.14.0__generation_attention.csv.gz", 0.05,
+                   0.15)}) {
+    for (const AccuracyRow& row : HeldOutAccuracy(gpu, points).rows) {
+      if (row.band != "all") {
+        continue;
+      }
+      EXPECT_GT(row.points, 500) << points;
+      EXPECT_LT(row.median, median) << gpu << " " << row.family;
+      EXPECT_LT(row.p90, p90) << gpu << " " << row.family;
+      EXPECT_GT(row.coverage, 0.84) << gpu << " " << row.family;
+      EXPECT_LT(row.coverage, 0.97) << gpu << " " << row.family;
+    }
+  }
+}
+
+TEST(ShippedProfilesTest, HoldNoPointThatIsHeldOut) {
+  const Profile profile = ReadProfile(PathOf("a100-sxm-80g")).value();
+  for (const FittedTable& table : profile.tables) {
+    for (size_t i = 0; i < table.shapes.size(); i += 7) {
+      EXPECT_FALSE(IsHeldOut(
+          {.operation = WithShape(table.pattern, table.shapes[i]), .condition = table.condition}))
+          << TableTitle(table);
+    }
+  }
+}
+
+// The table repeats its rows exactly (to 0.025 %), never faster than the vendor's peaks allow.
+TEST(ShippedProfilesTest, MeasuredShapesAreGivenAsMeasured) {
+  const hardware::Gpu gpu = ShippedGpu("h100-sxm");
+  const Profile profile = ReadProfile(PathOf("h100-sxm")).value();
+  for (const FittedTable& table : profile.tables) {
+    if (!std::holds_alternative<Gemm>(table.pattern)) {
+      continue;
+    }
+    const MeasuredCostModel model(OfSource(profile, table.source), gpu);
+    for (size_t i = 0; i < table.shapes.size(); i += 101) {
+      const TimedOperation operation = WithShape(table.pattern, table.shapes[i]);
+      const Cost cost = model.CostOf(operation, table.condition).value();
+      const Seconds bound = hardware::PeakBound(gpu, std::get<Gemm>(operation)).value();
+      const double measured = std::exp(static_cast<double>(table.log_times[i]));
+      EXPECT_EQ(cost.evidence, Evidence::kMeasured);
+      EXPECT_NEAR(cost.mean.base(), std::max(measured, bound.base()), 0.0003 * measured);
+      EXPECT_LE(bound, cost.low);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace ridgeline::calibration
