@@ -21,6 +21,8 @@ import time
 REPLAY_SECONDS = 2.5e-3
 SUSTAINED_REPLAY_SECONDS = 10e-3
 SUSTAINED_SECONDS = 1.0
+REST = 3  # idle before burst samples, as a multiple of the work before: as timer.cuh
+LONGEST_REST = 0.25
 MOST_NODES = 400
 MOST_SETS = 128
 NAMES = {"NVIDIA H100 80GB HBM3": "h100-sxm", "NVIDIA H200": "h200-sxm",
@@ -112,6 +114,7 @@ class Bench:
         for start in range(0, elements, step):
             self.pool[start:start + step].normal_()
         self.used = 0
+        self.idle_until = 0.0
         self.flush_buffer = torch.ones(self.l2 // 2, dtype=torch.float32, device="cuda")
         # A graph that stays alive keeps the memory pool that all others share.
         self.graph_pool = torch.cuda.graph_pool_handle()
@@ -135,6 +138,13 @@ class Bench:
         wanted = min(max(2, math.ceil(2 * self.l2 / bytes_per_set) + 1), MOST_SETS)
         fit = int(2 * self.pool.numel() // max(bytes_per_set, 1))
         return max(1, min(wanted, fit))
+
+    def rest(self):
+        """Sleeps until the work since the last rest is paid for; the GPU is idle."""
+        time.sleep(max(0.0, self.idle_until - time.monotonic()))
+
+    def worked(self, seconds):
+        self.idle_until = time.monotonic() + min(REST * seconds, LONGEST_REST)
 
     def seconds(self, begin, end):
         return begin.elapsed_time(end) * 1e-3
@@ -192,6 +202,8 @@ class Bench:
                     events[0][0].record()
             reason = None
             while reason is None:
+                if not sustained:
+                    self.rest()
                 if not long or not samples:
                     graph.replay()
                 for begin, end in events[:batch]:
@@ -204,10 +216,10 @@ class Bench:
                     events[batch - 1][0].synchronize()
                     state = self.monitor.now()
                 self.stream.synchronize()
-                for begin, end in events[:batch]:
-                    seconds = self.seconds(begin, end)
-                    spent += seconds
-                    samples.append(seconds / nodes)
+                times = [self.seconds(begin, end) for begin, end in events[:batch]]
+                self.worked(sum(times) * (batch + 1) / batch)
+                spent += sum(times)
+                samples += [seconds / nodes for seconds in times]
                 if len(samples) >= 4 and relative_spread(samples) <= 0.004:
                     reason = "spread"
                 elif spent >= limit:

@@ -116,7 +116,7 @@ Status Batch(cublasLtMatrixLayout_t layout, int64_t batch, int64_t stride) {
                 "describe a batch");
 }
 
-/// "66/20x3 splitk 1": enough to see where the library changes its mind.
+/// "66/20x3 splitk 1 cluster 2 ...": enough to see where the library changes its mind.
 std::string AlgorithmName(const cublasLtMatmulAlgo_t& algorithm) {
   const auto value = [&](cublasLtMatmulAlgoConfigAttributes_t attribute) {
     int32_t read = -1;
@@ -127,7 +127,10 @@ std::string AlgorithmName(const cublasLtMatmulAlgo_t& algorithm) {
   };
   return value(CUBLASLT_ALGO_CONFIG_ID) + "/" + value(CUBLASLT_ALGO_CONFIG_TILE_ID) + "x" +
          value(CUBLASLT_ALGO_CONFIG_STAGES_ID) + " splitk " +
-         value(CUBLASLT_ALGO_CONFIG_SPLITK_NUM);
+         value(CUBLASLT_ALGO_CONFIG_SPLITK_NUM) + " cluster " +
+         value(CUBLASLT_ALGO_CONFIG_CLUSTER_SHAPE_ID) + " swizzle " +
+         value(CUBLASLT_ALGO_CONFIG_CTA_SWIZZLING) + " option " +
+         value(CUBLASLT_ALGO_CONFIG_CUSTOM_OPTION);
 }
 
 std::string LibraryName() {

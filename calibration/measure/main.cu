@@ -67,7 +67,7 @@ class Program {
       std::fprintf(stderr, "warning: no NVML: clocks, power and throttling are not recorded\n");
     }
     RETURN_IF_ERROR(arena_.Open(device));
-    RETURN_IF_ERROR(timer_.Open(&arena_, &monitor));
+    RETURN_IF_ERROR(timer_.Open(&arena_, &monitor, options_.rest));
     Ensemble ensemble;
     if (options_.ranks > 1) {
       RETURN_IF_ERROR(ensemble.Join(options_, &arena_, timer_.stream()));

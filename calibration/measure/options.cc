@@ -31,6 +31,8 @@ Points that are there already are left out, so a run that was cut off is started
   --points FILE     points: {"op":{...},"condition":{...}} on each line
   --out FILE        results, appended and flushed point by point
   --seconds S       stop cleanly after S seconds
+  --rest X          idle X times as long as was worked before burst samples (default 3): less,
+                    and the power cap lowers the clock of large kernels
   --device N        CUDA device (default 0; with several ranks, the local rank)
   --gpu NAME        catalog name of the GPU (default: from the device's name)
   --check           compare each answer with a reference before timing
@@ -59,6 +61,8 @@ Result<Options> ReadOptions(int argc, char** argv) {
                                          {"--rank", &options.rank},
                                          {"--ranks", &options.ranks},
                                          {"--ranks-per-node", &options.ranks_per_node}};
+  std::map<std::string, double*> reals = {{"--seconds", &options.seconds},
+                                          {"--rest", &options.rest}};
   std::map<std::string, bool*> flags = {{"--list", &options.lists_devices},
                                         {"--check", &options.checks},
                                         {"--help", &options.shows_help}};
@@ -68,7 +72,7 @@ Result<Options> ReadOptions(int argc, char** argv) {
       *found->second = true;
       continue;
     }
-    const bool is_known = texts.contains(flag) || numbers.contains(flag) || flag == "--seconds";
+    const bool is_known = texts.contains(flag) || numbers.contains(flag) || reals.contains(flag);
     if (!is_known) {
       return InvalidArgument("no such flag: " + flag, "see --help");
     }
@@ -85,8 +89,8 @@ Result<Options> ReadOptions(int argc, char** argv) {
     if (value.empty() || *end != '\0' || number < 0) {
       return InvalidArgument(flag + " must be a number of zero or more: " + value);
     }
-    if (flag == "--seconds") {
-      options.seconds = number;
+    if (const auto real = reals.find(flag); real != reals.end()) {
+      *real->second = number;
     } else {
       *numbers[flag] = static_cast<int>(number);
     }

@@ -16,6 +16,7 @@ struct Options {
   std::string gpu;  // catalog name; empty: from the device's name
   std::string source = "own";
   double seconds = 1e18;
+  double rest = 3;   // idle before burst samples, as a multiple of the work before
   int device = -1;  // negative: 0, or the local rank
   int rank = 0;
   int ranks = 1;

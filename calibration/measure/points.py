@@ -126,8 +126,8 @@ def gemm(draw):
     draw.until(250, lambda: one(True, layout="NT", output_dtype="fp32", accumulates=True))
     draw.until(60, lambda: one(False, layout="NT", output_dtype="fp32", accumulates=True))
     # Rows need no multiple of 16 (decoding has few), and are often padded to one.
-    draw.until(1100, lambda: one(True, "fp8", 16, row_multiple=pick([1, 16])))
-    draw.until(500, lambda: one(False, "fp8", 16, row_multiple=pick([1, 16])))
+    draw.until(1600, lambda: one(True, "fp8", 16, row_multiple=pick([1, 16])))
+    draw.until(800, lambda: one(False, "fp8", 16, row_multiple=pick([1, 16])))
     draw.until(200, lambda: one(True, "fp16"))
     draw.until(80, lambda: one(False, "fp16"))
     draw.until(150, lambda: one(True, "tf32"))
@@ -159,6 +159,16 @@ def sustained(draw):
             draw.add({"op": "gemm", "dtype": dtype, "m": m, "n": n, "k": k},
                      {"layout": "TN", **hot})
             draw.add({"op": "gemm", "dtype": dtype, "m": m, "n": n, "k": k}, {"layout": "TN"})
+    def drawn():
+        n, k = draw.random.choice(weights())
+        m = draw.log_uniform(16, 16384, 8)
+        if 2.0 * m * n * k <= 5e12:
+            dtype = draw.random.choice(["bf16", "bf16", "fp8"])
+            for clock in (hot, {}):
+                draw.add({"op": "gemm", "dtype": dtype, "m": m, "n": n // 16 * 16, "k": k // 16 * 16},
+                         {"layout": "TN", **clock})
+
+    draw.until(40, drawn)
     for layout in ("NN", "NT"):
         draw.add({"op": "gemm", "dtype": "bf16", "m": 8192, "n": 8192, "k": 8192},
                  {"layout": layout, **hot})
@@ -321,16 +331,16 @@ def attention(draw):
             draw.add(op(heads, phase="decode", batch=batch, q_len=1, kv_len=context), condition,
                      chosen)
 
-    draw.until(420, lambda: prefill(False, True, None))
-    draw.until(110, lambda: prefill(False, False, None))
-    draw.until(330, lambda: prefill(True, True, None))
-    draw.until(60, lambda: prefill(True, False, None))
-    draw.until(60, lambda: prefill(False, True, "flash"))
-    draw.until(50, lambda: prefill(True, True, "flash"))
-    draw.until(60, short)
-    draw.until(120, continued)
-    draw.until(400, decode)
-    draw.until(40, lambda: decode("flash-paged"))
+    draw.until(800, lambda: prefill(False, True, None))
+    draw.until(200, lambda: prefill(False, False, None))
+    draw.until(450, lambda: prefill(True, True, None))
+    draw.until(120, lambda: prefill(True, False, None))
+    draw.until(20, lambda: prefill(False, True, "flash"))
+    draw.until(20, lambda: prefill(True, True, "flash"))
+    draw.until(100, short)
+    draw.until(250, continued)
+    draw.until(600, decode)
+    draw.until(4, lambda: decode("flash-paged"))
     draw.until(10, lambda: decode(launch="eager"))
     for heads, batch, tokens in (((32, 8, 128), 2, 4096), ((64, 8, 128), 1, 8192)):
         for way in ("forward", "backward"):

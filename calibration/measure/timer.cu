@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <thread>
 
 #include "calibration/measure/stopping_rule.h"
 #include "calibration/measure/timer.cuh"
@@ -10,6 +11,7 @@ namespace {
 
 constexpr double kReplaySeconds = 2.5e-3;  // long beside the 1 to 2 us that events and start add
 constexpr double kSustainedReplaySeconds = 10e-3;
+constexpr double kLongestRest = 0.25;
 constexpr double kSustainedSeconds = 1.0;  // clocks have settled under the power cap by then
 
 using SteadyClock = std::chrono::steady_clock;
@@ -82,9 +84,11 @@ Timer::~Timer() {
   if (stream_ != nullptr) static_cast<void>(cudaStreamDestroy(stream_));
 }
 
-Status Timer::Open(Arena* arena, const GpuMonitor* monitor) {
+Status Timer::Open(Arena* arena, const GpuMonitor* monitor, double rest) {
   arena_ = arena;
   monitor_ = monitor;
+  rest_ = rest;
+  RETURN_IF_ERROR(clock_.Open(arena->multiprocessors()));
   RETURN_IF_ERROR(
       Cuda(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "create a stream"));
   for (int i = 0; i < kBatch; ++i) {
@@ -118,6 +122,18 @@ Result<Outcome> Timer::Measure(const Workload& workload, const TimingCondition& 
   outcome.remarks = workload.remarks;
   outcome.figures.insert(workload.figures.begin(), workload.figures.end());
   return outcome;
+}
+
+void Timer::Worked(double seconds) {
+  owed_seconds_ += rest_ * seconds;
+  idle_since_ = SteadyClock::now();
+}
+
+void Timer::Rest() {
+  std::this_thread::sleep_until(
+      idle_since_ + std::chrono::duration_cast<SteadyClock::duration>(
+                        std::chrono::duration<double>(std::min(owed_seconds_, kLongestRest))));
+  owed_seconds_ = 0;
 }
 
 /// Replays for kSustainedSeconds with the queue never empty.
@@ -160,7 +176,11 @@ Result<Outcome> Timer::MeasureGraph(const Workload& workload, const TimingCondit
   bool has_state = false;
   const bool is_long = static_cast<double>(nodes) * estimate > 15e-3;
   const int batch = is_long ? 2 : kBatch;
+  std::vector<double> clocks;
   do {
+    if (!condition.is_sustained) {
+      Rest();
+    }
     // An untimed replay first: while it runs, the timed ones are enqueued.
     if (!is_long || rule.count() == 0) {
       RETURN_IF_ERROR(Cuda(cudaGraphLaunch(graph.get(), stream_), "replay a graph"));
@@ -169,21 +189,35 @@ Result<Outcome> Timer::MeasureGraph(const Workload& workload, const TimingCondit
       if (flushes) {
         RETURN_IF_ERROR(arena_->FlushL2(stream_));
       }
+      RETURN_IF_ERROR(clock_.Mark(2 * i, stream_));
       RETURN_IF_ERROR(Cuda(cudaEventRecord(begin_[i], stream_), "record an event"));
       RETURN_IF_ERROR(Cuda(cudaGraphLaunch(graph.get(), stream_), "replay a graph"));
       RETURN_IF_ERROR(Cuda(cudaEventRecord(end_[i], stream_), "record an event"));
+      RETURN_IF_ERROR(clock_.Mark(2 * i + 1, stream_));
     }
     if (!has_state || condition.is_sustained) {
       RETURN_IF_ERROR(Cuda(cudaEventSynchronize(begin_[batch - 1]), "run"));
       RecordState(monitor_->Now(), outcome);  // read while the last replay runs
       has_state = true;
     }
-    RETURN_IF_ERROR(Cuda(cudaEventSynchronize(end_[batch - 1]), "run"));
+    RETURN_IF_ERROR(Cuda(cudaStreamSynchronize(stream_), "run"));
+    double worked = 0;
     for (int i = 0; i < batch; ++i) {
       ASSIGN_OR_RETURN(const double seconds, SecondsBetween(begin_[i], end_[i]));
       rule.Add(seconds / static_cast<double>(nodes), seconds);
+      worked += seconds;
+      ASSIGN_OR_RETURN(const double clock, clock_.ClockBetween(2 * i, 2 * i + 1));
+      if (clock > 0) {
+        clocks.push_back(clock);
+      }
     }
+    Worked(worked * (batch + 1) / batch);
   } while (!rule.IsDone());
+  if (!clocks.empty()) {
+    const auto middle = clocks.begin() + static_cast<std::ptrdiff_t>(clocks.size() / 2);
+    std::nth_element(clocks.begin(), middle, clocks.end());
+    outcome.figures["counted_clock_hz"] = *middle;
+  }
   outcome.time_s = rule.Median();
   outcome.spread = rule.Spread();
   outcome.samples = static_cast<int64_t>(rule.count());
@@ -201,6 +235,7 @@ Result<Outcome> Timer::MeasureEager(const Workload& workload, const TimingCondit
   Outcome outcome;
   StoppingRule rule({.enough_spread = 0.01});
   std::vector<double> host;
+  Rest();
   do {
     for (int i = 0; i < kBatch; ++i) {
       const SteadyClock::time_point start = SteadyClock::now();

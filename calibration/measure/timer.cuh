@@ -3,13 +3,15 @@
 /// Steady (graph, cold, burst): a CUDA graph of `nodes` launches that walk through the operand
 /// sets, replayed; a sample is one replay between two events, divided by `nodes`. Replays are
 /// enqueued ahead, so no launch gap is inside. Where all sets together are smaller than twice L2,
-/// L2 is flushed between replays, outside the events. About 10 ms of work, after which the host
-/// sets up the next point and the clocks recover: burst. Sustained: the same graph back to back for
-/// a second before and while samples are taken. Eager: launches one after the other without a
+/// L2 is flushed between replays, outside the events. About 10 ms of work, then a rest of `rest`
+/// times as long, so that the power cap, which acts on averages over tens of milliseconds, does not
+/// lower the clock: burst. The clock is counted on the device over each sample and recorded.
+/// Sustained: the same graph back to back for a second before and while samples are taken. Eager: launches one after the other without a
 /// graph; the sample holds what the host adds. Warm: one operand set over and over; what fits in L2
 /// stays there.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -17,6 +19,7 @@
 
 #include "base/result.h"
 #include "calibration/measure/arena.cuh"
+#include "calibration/measure/clock_probe.cuh"
 #include "calibration/measure/gpu_state.cuh"
 #include "calibration/measure/point_file.h"
 
@@ -47,7 +50,10 @@ class Timer {
   Timer(const Timer&) = delete;
   Timer& operator=(const Timer&) = delete;
   ~Timer();
-  Status Open(Arena* arena, const GpuMonitor* monitor);
+  /// `rest`: idle time before burst samples, as a multiple of the work done since the last rest.
+  Status Open(Arena* arena, const GpuMonitor* monitor, double rest = kUsualRest);
+  /// A quarter of the time at work: H100 then holds its top clock through large GEMMs.
+  static constexpr double kUsualRest = 3;
   /// Measures; fills every figure of the outcome but its words.
   Result<Outcome> Measure(const Workload& workload, const TimingCondition& condition);
   cudaStream_t stream() const { return stream_; }
@@ -59,6 +65,9 @@ class Timer {
                                double estimate);
   Result<double> Estimate(const Workload& workload);
   Status KeepBusy(cudaGraphExec_t graph, double replay_seconds);
+  /// Sleeps until the work since the last rest is paid for. The GPU is idle when it is called.
+  void Rest();
+  void Worked(double seconds);
 
   Arena* arena_ = nullptr;
   const GpuMonitor* monitor_ = nullptr;
@@ -66,6 +75,10 @@ class Timer {
   static constexpr int kBatch = 4;
   cudaEvent_t begin_[kBatch] = {};
   cudaEvent_t end_[kBatch] = {};
+  ClockProbe clock_;
+  double rest_ = kUsualRest;
+  double owed_seconds_ = 0;
+  std::chrono::steady_clock::time_point idle_since_ = std::chrono::steady_clock::now();
 };
 
 /// A graph of `nodes` launches that walk through `sets` operand sets.
