@@ -119,6 +119,14 @@ class Program {
     }
     ASSIGN_OR_RETURN(const TimingCondition condition, ReadCondition(point.condition));
     ASSIGN_OR_RETURN(const Workload workload, MakeWorkload(point, context));
+    if (options_.only_chooses) {
+      Outcome outcome;
+      outcome.skipped = "only chosen";
+      outcome.library = workload.library;
+      outcome.figures = workload.figures;
+      outcome.remarks = workload.remarks;
+      return outcome;
+    }
     if (options_.checks && workload.check) {
       RETURN_IF_ERROR(workload.check());
     }

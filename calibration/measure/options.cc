@@ -37,6 +37,7 @@ Points that are there already are left out, so a run that was cut off is started
   --gpu NAME        catalog name of the GPU (default: from the device's name)
   --check           compare each answer with a reference before timing
   --source WORDS    what stands as the source of the points (default own)
+  --only-choose     write which kernel the library takes (of GEMM: "algorithm", "waves"); no times
   --list            devices only, as JSON lines
  Collectives and what runs beside them, one process a GPU:
   --rank R --ranks N --id-file FILE   FILE on storage that all processes see
@@ -65,6 +66,7 @@ Result<Options> ReadOptions(int argc, char** argv) {
                                           {"--rest", &options.rest}};
   std::map<std::string, bool*> flags = {{"--list", &options.lists_devices},
                                         {"--check", &options.checks},
+                                        {"--only-choose", &options.only_chooses},
                                         {"--help", &options.shows_help}};
   for (int i = 1; i < argc; ++i) {
     const std::string flag = argv[i];

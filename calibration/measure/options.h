@@ -11,6 +11,7 @@ struct Options {
   bool lists_devices = false;
   bool shows_help = false;
   bool checks = false;  // compare each point's answer with a reference before timing it
+  bool only_chooses = false;  // write which kernel the library takes, time nothing
   std::string points;
   std::string out;
   std::string gpu;  // catalog name; empty: from the device's name
