@@ -50,15 +50,6 @@ AccuracyRow RowOf(std::string family, std::string band, std::span<const Outcome>
   return row;
 }
 
-/// Stands where a profile does not say: a collective that it does not hold has no price here.
-class NoCollectives final : public hardware::CollectiveCost {
- public:
-  Cost CostOf(const Collective&) const override { return {}; }
-  std::vector<hardware::RateInUse> RatesFor(const hardware::RunProfile&) const override {
-    return {};
-  }
-};
-
 }  // namespace
 
 Accuracy MeasureAccuracy(std::span<const Measurement> points, const Predictor& predict) {
@@ -126,9 +117,8 @@ Accuracy MeasureAccuracy(std::span<const Measurement> points, const Profile& pro
     std::copy_if(points.begin(), points.end(), std::back_inserter(of_source),
                  [&](const Measurement& point) { return point.source == source; });
     const Profile tables = OfSource(profile, source);
-    const NoCollectives none;
     const MeasuredCostModel model(tables, gpu);
-    const MeasuredCollectives collectives(tables, gpu, true, &none);
+    const CollectiveTables collectives(tables, gpu);
     Accuracy accuracy = MeasureAccuracy(
         of_source,
         [&](const TimedOperation& operation, const Condition& condition) -> Result<Cost> {

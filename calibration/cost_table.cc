@@ -50,12 +50,13 @@ std::string TableTitle(const FittedTable& table) {
       },
       table.pattern);
   const Condition steady;
-  for (const auto& [value, usual] : {std::pair(table.condition.clock, steady.clock),
-                                     std::pair(table.condition.launch, steady.launch),
-                                     std::pair(table.condition.cache, steady.cache),
-                                     std::pair(table.condition.layout, steady.layout)}) {
-    title += value == usual ? "" : " " + value;
-  }
+  const auto add = [&title](auto value, auto usual) {
+    title += value == usual ? "" : " " + std::string(Name(value));
+  };
+  add(table.condition.clock, steady.clock);
+  add(table.condition.launch, steady.launch);
+  add(table.condition.cache, steady.cache);
+  add(table.condition.layout, steady.layout);
   return title;
 }
 

@@ -1,8 +1,11 @@
 #include "calibration/imported_ops.h"
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdlib>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string_view>
 
@@ -44,7 +47,14 @@ std::optional<FileName> SplitName(const std::filesystem::path& path) {
   return std::nullopt;
 }
 
-/// Cells of one row by the header's names.
+/// What is wrong in a row: the column's name and text.
+struct BadCell {
+  std::string message;
+  std::string_view cell;  // within the line; empty: no cell is to blame
+};
+
+/// Cells of one row by the header's names. The first bad one is remembered, so that the readers
+/// below stay one line a field.
 class Row {
  public:
   Row(const std::map<std::string, size_t, std::less<>>& columns,
@@ -55,17 +65,48 @@ class Row {
     return found == columns_.end() || found->second >= cells_.size() ? otherwise
                                                                      : cells_[found->second];
   }
-  double Real(std::string_view name, double otherwise = 0) const {
-    const std::string text(Text(name));
-    return text.empty() ? otherwise : std::strtod(text.c_str(), nullptr);
+  /// A finite number; `otherwise` where the column is missing or the cell empty.
+  double Real(std::string_view name, std::optional<double> otherwise = std::nullopt) const {
+    const std::string_view cell = Text(name);
+    if (cell.empty()) {
+      if (!otherwise) {
+        Blame(fmt::format("no {}", name), cell);
+      }
+      return otherwise.value_or(1);
+    }
+    const std::string text(cell);
+    char* end = nullptr;
+    const double value = std::strtod(text.c_str(), &end);
+    if (end != text.c_str() + text.size() || !std::isfinite(value)) {
+      Blame(fmt::format("{} is not a number: {}", name, text), cell);
+      return 1;
+    }
+    return value;
   }
-  int64_t Int(std::string_view name, int64_t otherwise = 0) const {
-    return static_cast<int64_t>(Real(name, static_cast<double>(otherwise)));
+  /// A whole number, above 0 unless 0 is what a missing one means.
+  int64_t Int(std::string_view name, std::optional<int64_t> otherwise = std::nullopt) const {
+    const double value = Real(
+        name, otherwise ? std::optional<double>(static_cast<double>(*otherwise)) : std::nullopt);
+    const double least = otherwise == 0 ? 0 : 1;
+    if (!(value >= least && value < 9e15 && value == std::floor(value))) {
+      Blame(fmt::format("{} must be a whole number from {}: {}", name, least, Text(name)),
+            Text(name));
+      return 1;
+    }
+    return static_cast<int64_t>(value);
   }
+  const std::optional<BadCell>& bad() const { return bad_; }
 
  private:
+  void Blame(std::string message, std::string_view cell) const {
+    if (!bad_) {
+      bad_ = {.message = std::move(message), .cell = cell};
+    }
+  }
+
   const std::map<std::string, size_t, std::less<>>& columns_;
   const std::vector<std::string_view>& cells_;
+  mutable std::optional<BadCell> bad_;
 };
 
 std::optional<DType> TypeOf(std::string_view name) {
@@ -92,7 +133,7 @@ std::optional<TimedOperation> ReadPrefill(const Row& row, bool is_causal) {
   const std::optional<DType> cache =
       is_causal ? TypeOf(row.Text("kv_cache_dtype", "bfloat16")) : dtype;
   const int64_t heads = row.Int("num_heads");
-  const int64_t window = row.Int("window_size");
+  const int64_t window = row.Int("window_size", 0);
   const int64_t tokens = row.Int("isl");
   // A window that holds the whole prompt masks nothing: the row without one says the same.
   if (!dtype || dtype != cache || window >= tokens) {
@@ -114,8 +155,8 @@ std::optional<TimedOperation> ReadPrefill(const Row& row, bool is_causal) {
 /// is nearly all that decode reads; queries are 16 bit in either case.
 std::optional<TimedOperation> ReadDecode(const Row& row) {
   const std::optional<DType> cache = TypeOf(row.Text("kv_cache_dtype", "bfloat16"));
-  const int64_t tokens = row.Int("step") + 1;
-  const int64_t window = row.Int("window_size");
+  const int64_t tokens = row.Int("step", 0) + 1;
+  const int64_t window = row.Int("window_size", 0);
   if (!cache || window >= tokens) {
     return std::nullopt;
   }
@@ -218,9 +259,9 @@ void SplitCells(std::string_view line, std::vector<std::string_view>& cells) {
 }
 
 /// Which launch the row was timed under: the all-reduce tables say so by name.
-std::string LaunchOf(const Row& row) {
+hardware::Launch LaunchOf(const Row& row) {
   const std::string_view backend = row.Text("backend");
-  return backend.ends_with("_eager") ? "eager" : "graph";
+  return backend.ends_with("_eager") ? hardware::Launch::kEager : hardware::Launch::kGraph;
 }
 
 }  // namespace
@@ -249,29 +290,58 @@ Result<ImportedPoints> ReadImportedOps(const std::filesystem::path& path) {
   std::map<std::string, size_t, std::less<>> columns;
   std::vector<std::string_view> cells;
   std::string_view rest = text;
-  while (!rest.empty()) {
+  for (int number = 1; !rest.empty(); ++number) {
     const size_t end = rest.find('\n');
     std::string_view line = rest.substr(0, end);
     rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
     if (line.ends_with('\r')) {
       line.remove_suffix(1);
     }
+    if (line.empty()) {
+      continue;
+    }
+    const auto fail = [&](const BadCell& bad) {
+      const std::string excerpt(line.substr(0, 1000));
+      const auto column =
+          bad.cell.data() == nullptr ? 1 : static_cast<int>(bad.cell.data() - line.data()) + 1;
+      return Fail({.code = ErrorCode::kInvalidArgument,
+                   .message = bad.message,
+                   .where = SourceLocation{
+                       .source = std::make_shared<SourceText>(SourceText{
+                           .name = path.string(),
+                           .text = std::string(static_cast<size_t>(number - 1), '\n') + excerpt}),
+                       .line = number,
+                       .column = column,
+                       .length = std::max(1, static_cast<int>(bad.cell.size()))}});
+    };
     SplitCells(line, cells);
     if (columns.empty()) {
       for (size_t i = 0; i < cells.size(); ++i) {
         columns.emplace(cells[i], i);
       }
       if (!columns.contains("latency")) {
-        return InvalidArgument("no column latency: " + path.string());
+        return fail({.message = "no column latency in the header", .cell = {}});
       }
       continue;
     }
     ++result.rows;
+    if (cells.size() != columns.size()) {
+      return fail(
+          {.message = fmt::format("{} cells where the header has {}", cells.size(), columns.size()),
+           .cell = {}});
+    }
     const Row row(columns, cells);
     const double milliseconds = row.Real("latency");
     std::optional<TimedOperation> operation = reader(row);
-    if (!operation || !(milliseconds > 0)) {
-      ++result.left_out;
+    if (!operation) {
+      result.LeaveOut("a number format or variant that is no operation here");
+      continue;
+    }
+    if (row.bad()) {
+      return fail(*row.bad());
+    }
+    if (!(milliseconds > 0)) {
+      result.LeaveOut("a row without a time");
       continue;
     }
     result.points.push_back(

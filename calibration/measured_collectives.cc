@@ -9,22 +9,19 @@
 
 namespace ridgeline::calibration {
 
-MeasuredCollectives::MeasuredCollectives(Profile profile, const hardware::Gpu& gpu, bool links_hold,
-                                         const hardware::CollectiveCost* otherwise)
-    : otherwise_(otherwise) {
-  CHECK(otherwise != nullptr);
-  if (!links_hold || profile.gpu != gpu.name) {
-    return;
-  }
-  for (FittedTable& table : profile.tables) {
+CollectiveTables::CollectiveTables(const Profile& profile, const hardware::Gpu& gpu) {
+  for (const FittedTable& table : profile.tables) {
     if (std::holds_alternative<Collective>(table.pattern)) {
-      tables_.emplace_back(std::move(table), gpu, 0.0);
+      tables_.emplace_back(table, gpu, 0.0);
     }
   }
 }
 
-std::optional<Cost> MeasuredCollectives::Measured(const Collective& collective,
-                                                  const Condition& condition) const {
+std::optional<Cost> CollectiveTables::Measured(const Collective& collective,
+                                               const Condition& condition) const {
+  if (collective.group.ranks_per_node < collective.group.ranks) {
+    return std::nullopt;
+  }
   for (const CostTable& table : tables_) {
     // Bytes are what a collective costs, of whichever type.
     if (std::get<Collective>(table.fitted().pattern).kind != collective.kind ||
@@ -39,11 +36,17 @@ std::optional<Cost> MeasuredCollectives::Measured(const Collective& collective,
   return std::nullopt;
 }
 
+MeasuredCollectives::MeasuredCollectives(std::shared_ptr<const CollectiveTables> tables,
+                                         std::unique_ptr<const hardware::CollectiveCost> otherwise)
+    : tables_(std::move(tables)), otherwise_(std::move(otherwise)) {
+  CHECK(tables_ != nullptr && otherwise_ != nullptr);
+}
+
 Cost MeasuredCollectives::CostOf(const Collective& collective) const {
-  if (collective.group.ranks <= 1) {
+  if (collective.group.ranks <= 1 || !(Bytes() < collective.bytes)) {
     return {.mean = {}, .low = {}, .high = {}, .evidence = Evidence::kMeasured};
   }
-  if (std::optional<Cost> cost = Measured(collective, Condition{})) {
+  if (std::optional<Cost> cost = tables_->Measured(collective, Condition{})) {
     return *cost;
   }
   return otherwise_->CostOf(collective);
@@ -53,7 +56,7 @@ std::vector<hardware::RateInUse> MeasuredCollectives::RatesFor(
     const hardware::RunProfile& run) const {
   std::vector<hardware::RateInUse> rates;
   if (run.gpus > 1) {
-    for (const CostTable& table : tables_) {
+    for (const CostTable& table : tables_->tables()) {
       const FittedTable& fitted = table.fitted();
       if (fitted.condition == Condition{}) {
         rates.push_back(

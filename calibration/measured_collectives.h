@@ -13,21 +13,32 @@
 
 namespace ridgeline::calibration {
 
-class MeasuredCollectives final : public hardware::CollectiveCost {
+/// The collectives of a profile, on links that are those of the measured GPU. Thread-safe.
+class CollectiveTables {
  public:
-  /// `otherwise` outlives this and is never null. `links_hold`: the node's links between GPUs are
-  /// those of the measured one (NVLink at the GPU's own rate); else nothing measured applies.
-  MeasuredCollectives(Profile profile, const hardware::Gpu& gpu, bool links_hold,
-                      const hardware::CollectiveCost* otherwise);
-  Cost CostOf(const Collective& collective) const override;
-  std::vector<hardware::RateInUse> RatesFor(const hardware::RunProfile& run) const override;
+  CollectiveTables() = default;  // none
+  CollectiveTables(const Profile& profile, const hardware::Gpu& gpu);
 
-  /// From a table alone; nullopt when none holds the collective under the condition.
+  /// From a table alone; nullopt when none holds the collective under the condition. Groups over
+  /// several nodes have none: how fast they are is the fabric's doing, which no profile knows.
   std::optional<Cost> Measured(const Collective& collective, const Condition& condition) const;
+  const std::vector<CostTable>& tables() const { return tables_; }
 
  private:
   std::vector<CostTable> tables_;
-  const hardware::CollectiveCost* otherwise_;
+};
+
+class MeasuredCollectives final : public hardware::CollectiveCost {
+ public:
+  /// Neither is null. The tables are shared by every cluster of the GPU.
+  MeasuredCollectives(std::shared_ptr<const CollectiveTables> tables,
+                      std::unique_ptr<const hardware::CollectiveCost> otherwise);
+  Cost CostOf(const Collective& collective) const override;
+  std::vector<hardware::RateInUse> RatesFor(const hardware::RunProfile& run) const override;
+
+ private:
+  std::shared_ptr<const CollectiveTables> tables_;
+  std::unique_ptr<const hardware::CollectiveCost> otherwise_;
 };
 
 }  // namespace ridgeline::calibration

@@ -1,6 +1,7 @@
 #include "calibration/measured_cost_model.h"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <utility>
 
@@ -95,9 +96,29 @@ std::optional<Operation> BaseOperation(const TimedOperation& operation) {
 
 }  // namespace
 
+bool IsMeasuredOn(const Profile& profile, const hardware::Gpu& gpu) {
+  if (hardware::UnchangedName(gpu.name) != profile.gpu) {
+    return false;
+  }
+  // Files hold rates as decimal text: equal but for the last digits.
+  const auto is_near = [](double a, double b) { return std::abs(a - b) <= 1e-9 * std::abs(a); };
+  return std::ranges::all_of(profile.tables, [&](const FittedTable& table) {
+    if (std::holds_alternative<Collective>(table.pattern)) {
+      return true;  // of the links, which are the cluster's
+    }
+    const MachineRates rates = RatesOf(gpu, table.pattern);
+    return is_near(rates.flops, table.rates.flops) &&
+           is_near(rates.bandwidth, table.rates.bandwidth) &&
+           is_near(rates.multiprocessors, table.rates.multiprocessors);
+  });
+}
+
 MeasuredCostModel::MeasuredCostModel(Profile profile, hardware::Gpu gpu)
+    : MeasuredCostModel(profile, gpu, !IsMeasuredOn(profile, gpu)) {}
+
+MeasuredCostModel::MeasuredCostModel(Profile profile, hardware::Gpu gpu, bool is_transferred)
     : roofline_(std::move(gpu)) {
-  const double transfer_error = profile.gpu == roofline_.gpu().name ? 0
+  const double transfer_error = !is_transferred ? 0
                                 : profile.architecture == roofline_.gpu().architecture
                                     ? kErrorWithinArchitecture
                                     : kErrorAcrossArchitectures;
@@ -243,12 +264,31 @@ Result<Cost> MeasuredCostModel::CostOf(const TimedOperation& operation,
 Result<Cost> MeasuredCostModel::CostOf(const Operation& operation) const {
   // A GEMM that adds to its result is a weight gradient, and frameworks run those as NT.
   const auto* const gemm = std::get_if<Gemm>(&operation);
-  const Condition transposed{.layout = "NT"};
+  const Condition transposed{.layout = hardware::Layout::kNT};
   if (gemm != nullptr && gemm->accumulates && Tabulated(*gemm, transposed)) {
     return CostOf(TimedOperation(*gemm), transposed);
   }
   return CostOf(std::visit([](const auto& op) { return TimedOperation(op); }, operation),
                 Condition{});
+}
+
+Result<Cost> MeasuredCostModel::CostUnder(const Operation& operation,
+                                          const Condition& condition) const {
+  const TimedOperation timed =
+      std::visit([](const auto& op) { return TimedOperation(op); }, operation);
+  if (condition == hardware::kRooflineCondition && !Tabulated(timed, condition)) {
+    return roofline_.CostOf(operation);
+  }
+  return CostOf(timed, condition);
+}
+
+std::optional<Cost> MeasuredCostModel::CostOfLayer(const MixtureLayer& layer,
+                                                   const Condition& condition) const {
+  if (!PeakOf(gpu(), layer.dtype) || !Tabulated(layer, condition)) {
+    return std::nullopt;
+  }
+  const Result<Cost> cost = CostOf(TimedOperation(layer), condition);
+  return cost ? std::optional(*cost) : std::nullopt;
 }
 
 std::vector<hardware::RateInUse> MeasuredCostModel::RatesFor(

@@ -11,6 +11,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "calibration/cost_table.h"
@@ -20,12 +21,22 @@
 
 namespace ridgeline::calibration {
 
+/// Whether a profile was measured on what `gpu` describes: its name, as it stands or with figures
+/// changed that no kernel feels (capacity, price), and the same rates as every table was fitted
+/// with.
+bool IsMeasuredOn(const Profile& profile, const hardware::Gpu& gpu);
+
 class MeasuredCostModel final : public hardware::CostModel {
  public:
   /// A profile of another GPU is used as transferred: everything extrapolated, ranges wider.
   MeasuredCostModel(Profile profile, hardware::Gpu gpu);
+  MeasuredCostModel(Profile profile, hardware::Gpu gpu, bool is_transferred);
 
   Result<Cost> CostOf(const Operation& operation) const override;
+  /// The roofline answers for its own condition too (hardware/condition.h).
+  Result<Cost> CostUnder(const Operation& operation, const Condition& condition) const override;
+  std::optional<Cost> CostOfLayer(const MixtureLayer& layer,
+                                  const Condition& condition) const override;
   std::vector<hardware::RateInUse> RatesFor(const hardware::RunProfile& run) const override;
 
   /// Any line of `ridgeline cost` but collectives (measured_collectives.h). Under a condition that

@@ -76,6 +76,19 @@ class FieldReader {
     return found->get_ref<const std::string&>();
   }
 
+  /// One of `names`, as an enumerator.
+  template <class E, size_t N>
+  E Choice(const char* name, const std::array<std::string_view, N>& names) {
+    const std::string text = Text(name, std::string(names.front()));
+    for (size_t i = 0; i < N; ++i) {
+      if (names[i] == text) {
+        return static_cast<E>(i);
+      }
+    }
+    Blame(fmt::format("unknown {}: {}", name, text));
+    return E{};
+  }
+
   DType Type(const char* name, DType otherwise) {
     const std::string text = Text(name, std::string(DTypeName(otherwise)));
     const std::optional<DType> dtype = ParseDType(text);
@@ -315,7 +328,27 @@ TimedOperation ReadOperation(const std::string& name, const Json& object, FieldR
   return OtherOperation{.name = name, .text = object.dump()};
 }
 
+Condition ReadCondition(FieldReader& fields) {
+  return {.clock = fields.Choice<hardware::Clock>("clock", hardware::kClockNames),
+          .launch = fields.Choice<hardware::Launch>("launch", hardware::kLaunchNames),
+          .cache = fields.Choice<hardware::CacheState>("cache", hardware::kCacheStateNames),
+          .layout = fields.Choice<hardware::Layout>("layout", hardware::kLayoutNames)};
+}
+
 }  // namespace
+
+Result<Condition> ParseCondition(std::string_view text) {
+  const Json object = Json::parse(text, nullptr, false);
+  if (!object.is_object()) {
+    return InvalidArgument("not a condition: " + std::string(text.substr(0, 80)));
+  }
+  FieldReader fields(object);
+  const Condition condition = ReadCondition(fields);
+  if (!fields.mistake().empty()) {
+    return InvalidArgument(fields.mistake());
+  }
+  return condition;
+}
 
 Result<OperationLine> ParseOperationLine(std::string_view line) {
   const Json object = Json::parse(line, nullptr, false);
@@ -328,11 +361,7 @@ Result<OperationLine> ParseOperationLine(std::string_view line) {
     return InvalidArgument("missing field: op", R"(write {"op":"gemm","m":512,"n":4096,"k":5120})");
   }
   OperationLine result{.operation = ReadOperation(name, object, fields), .condition = {}};
-  const Condition steady;
-  result.condition = {.clock = fields.Text("clock", steady.clock),
-                      .launch = fields.Text("launch", steady.launch),
-                      .cache = fields.Text("cache", steady.cache),
-                      .layout = fields.Text("layout", steady.layout)};
+  result.condition = ReadCondition(fields);
   if (!fields.mistake().empty()) {
     return InvalidArgument(fmt::format("{}: {}", name, fields.mistake()));
   }
@@ -416,10 +445,10 @@ std::string OperationText(const TimedOperation& operation) {
 }
 
 std::string ConditionText(const Condition& condition) {
-  return Json{{"clock", condition.clock},
-              {"launch", condition.launch},
-              {"cache", condition.cache},
-              {"layout", condition.layout}}
+  return Json{{"clock", Name(condition.clock)},
+              {"launch", Name(condition.launch)},
+              {"cache", Name(condition.cache)},
+              {"layout", Name(condition.layout)}}
       .dump();
 }
 

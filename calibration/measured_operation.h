@@ -11,25 +11,14 @@
 #include <string_view>
 #include <variant>
 
+#include "base/mixture_layer.h"
 #include "base/operation.h"
 #include "base/result.h"
+#include "hardware/condition.h"
 
 namespace ridgeline::calibration {
 
-/// A mixture-of-experts layer on one GPU: routed rows through the gated pair (hidden -> 2 ffn) and
-/// back (ffn -> hidden), with the routing and permuting kernels around them. `experts` is of the
-/// whole layer; this GPU holds experts / ep of them, and of tokens x top_k rows it computes 1 / ep.
-struct MixtureLayer {
-  int64_t tokens = 0;
-  int64_t hidden = 0;
-  int64_t ffn = 0;  // on this GPU, after tensor parallelism
-  int64_t experts = 0;
-  int64_t top_k = 1;
-  int64_t ep = 1;
-  double skew = 0;  // exponent of the power law that rows follow over experts; 0: balanced
-  DType dtype = DType::kBf16;
-  friend bool operator==(const MixtureLayer&, const MixtureLayer&) = default;
-};
+using hardware::Condition;
 
 /// What the cost model does not price; `text` is the canonical JSON of the line.
 struct OtherOperation {
@@ -41,15 +30,6 @@ struct OtherOperation {
 using TimedOperation = std::variant<Gemm, GroupedGemm, Attention, MemoryBound, MixtureLayer,
                                     Collective, OtherOperation>;
 
-/// How it runs. The default is DESIGN's steady condition.
-struct Condition {
-  std::string clock = "burst";   // sustained: at the clocks of a long run
-  std::string launch = "graph";  // eager: with what the host adds
-  std::string cache = "cold";    // warm: operands left in L2
-  std::string layout = "TN";
-  friend bool operator==(const Condition&, const Condition&) = default;
-};
-
 struct OperationLine {
   TimedOperation operation;
   Condition condition;
@@ -57,6 +37,9 @@ struct OperationLine {
 
 /// kInvalidArgument names the missing or misspelt field. Sizes must be positive and below 2^53.
 Result<OperationLine> ParseOperationLine(std::string_view line);
+
+/// A condition as an object of its own: {"launch":"eager"}; what it leaves out is steady.
+Result<Condition> ParseCondition(std::string_view text);
 
 /// Canonical JSON: keys sorted, defaults written out; equal operations have equal text.
 std::string OperationText(const TimedOperation& operation);

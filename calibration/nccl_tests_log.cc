@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdlib>
+#include <memory>
 #include <set>
 #include <utility>
 
@@ -20,7 +22,8 @@ constexpr std::array<std::pair<std::string_view, CollectiveKind>, 6> kPrograms =
     {"sendrecv_perf", CollectiveKind::kSend},
 }};
 
-constexpr std::array<std::pair<std::string_view, DType>, 10> kTypes = {{
+/// Integers go by the type of their size: what travels is bytes.
+constexpr std::array<std::pair<std::string_view, DType>, 14> kTypes = {{
     {"float", DType::kFp32},
     {"double", DType::kFp64},
     {"half", DType::kFp16},
@@ -30,7 +33,11 @@ constexpr std::array<std::pair<std::string_view, DType>, 10> kTypes = {{
     {"int32", DType::kFp32},
     {"uint32", DType::kFp32},
     {"int64", DType::kFp64},
+    {"uint64", DType::kFp64},
+    {"f8e4m3", DType::kFp8},
+    {"f8e5m2", DType::kFp8},
     {"fp8_e4m3", DType::kFp8},
+    {"fp8_e5m2", DType::kFp8},
 }};
 
 std::vector<std::string_view> Words(std::string_view line) {
@@ -96,6 +103,93 @@ void ReadHeaderLine(std::string_view line, Header& header) {
   }
 }
 
+/// One run of one program: its header, then its rows.
+class Section {
+ public:
+  /// Whether `line` begins another run: a header's line, or one that names a program, behind rows.
+  bool Ends(std::string_view line) const {
+    const auto holds = [&](std::string_view words) {
+      return line.find(words) != std::string_view::npos;
+    };
+    const bool is_header = line.starts_with('#') && (holds("nThread") || holds(" Rank "));
+    const bool names_program =
+        std::any_of(kPrograms.begin(), kPrograms.end(),
+                    [&](const auto& program) { return holds(program.first); });
+    return has_rows_ && !holds("concluded") && (is_header || names_program);
+  }
+
+  Status Read(std::string_view line, std::string_view gpu, std::optional<CollectiveKind> told,
+              ImportedPoints& result) {
+    const std::vector<std::string_view> words = Words(line);
+    const bool is_row = words.size() >= 8 && NumberIn(words[0]) && NumberIn(words[1]);
+    if (!is_row) {
+      ReadHeaderLine(line, header_);
+      return {};
+    }
+    has_rows_ = true;
+    ++result.rows;
+    const std::optional<CollectiveKind> kind = told ? told : header_.kind;
+    if (!kind) {
+      return InvalidArgument("the log does not say which collective it timed",
+                             "keep the line with the program's name, such as all_reduce_perf");
+    }
+    if (header_.ranks < 1 || header_.hosts.empty() || !header_.time_from_right) {
+      return InvalidArgument("not a whole nccl-tests log: no Rank lines or no table header above",
+                             "keep every line that begins with #");
+    }
+    if (const std::string reason = AddRow(words, gpu, *kind, result); !reason.empty()) {
+      result.LeaveOut(reason);
+    }
+    return {};
+  }
+
+ private:
+  /// Why the row is no point; empty when it is one.
+  std::string AddRow(const std::vector<std::string_view>& words, std::string_view gpu,
+                     CollectiveKind kind, ImportedPoints& result) const {
+    const size_t from_right = *header_.time_from_right;
+    if (words.size() < from_right || from_right < 4) {
+      return "a row shorter than its table's header";
+    }
+    const double bytes = *NumberIn(words[0]);
+    const size_t at = words.size() - from_right;
+    const std::optional<double> time = NumberIn(words[at]);
+    const auto type = std::find_if(kTypes.begin(), kTypes.end(),
+                                   [&](const auto& entry) { return entry.first == words[2]; });
+    if (!(bytes > 0)) {
+      return "an empty message";
+    }
+    if (!time || !(*time > 0) || !std::isfinite(*time)) {
+      return "a row without a time";
+    }
+    if (type == kTypes.end()) {
+      return fmt::format("an unknown type: {}", words[2]);
+    }
+    // Behind time, algbw and busbw; N/A where nothing was checked.
+    if (NumberIn(words[at + 3]).value_or(0) > 0) {
+      return "a row whose answers were wrong (#wrong)";
+    }
+    const auto hosts = static_cast<int64_t>(header_.hosts.size());
+    result.points.push_back(
+        {.operation = Collective{.kind = kind,
+                                 .bytes = Bytes::FromBase(bytes),
+                                 .group = {.ranks = header_.ranks,
+                                           .ranks_per_node = (header_.ranks + hosts - 1) / hosts},
+                                 .dtype = type->second},
+         .condition = {.launch =
+                           header_.is_graph ? hardware::Launch::kGraph : hardware::Launch::kEager},
+         .gpu = std::string(gpu),
+         .time = Microseconds(*time),
+         .library = "nccl-tests",
+         .device = header_.device,
+         .source = "nccl-tests"});
+    return {};
+  }
+
+  Header header_;
+  bool has_rows_ = false;
+};
+
 }  // namespace
 
 bool IsNcclTestsLog(std::string_view text) {
@@ -104,65 +198,33 @@ bool IsNcclTestsLog(std::string_view text) {
          text.find("busbw") != std::string_view::npos;
 }
 
-Result<std::vector<Measurement>> ParseNcclTestsLog(std::string_view text, std::string_view gpu,
-                                                   std::optional<CollectiveKind> kind) {
-  Header header;
-  std::vector<std::vector<std::string_view>> rows;
-  while (!text.empty()) {
+Result<ImportedPoints> ReadNcclTestsLog(const std::string& name, std::string_view text,
+                                        std::string_view gpu, std::optional<CollectiveKind> kind) {
+  ImportedPoints result;
+  Section section;
+  for (int number = 1; !text.empty(); ++number) {
     const size_t end = text.find('\n');
-    const std::string_view line = text.substr(0, end);
+    std::string_view line = text.substr(0, end);
     text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-    std::vector<std::string_view> words = Words(line);
-    if (words.empty()) {
-      continue;
+    if (line.ends_with('\r')) {
+      line.remove_suffix(1);
     }
-    const bool is_row = words.size() >= 8 && NumberIn(words[0]) && NumberIn(words[1]);
-    if (is_row) {
-      rows.push_back(std::move(words));
-    } else {
-      ReadHeaderLine(line, header);
+    if (section.Ends(line)) {
+      section = Section();
+    }
+    if (Status read = section.Read(line, gpu, kind, result); !read) {
+      Error error = std::move(read).error();
+      error.where = SourceLocation{
+          .source = std::make_shared<SourceText>(SourceText{.name = name, .text = ""}),
+          .line = number,
+          .column = 1};
+      return Fail(std::move(error));
     }
   }
-  if (!kind) {
-    kind = header.kind;
+  if (result.rows == 0) {
+    return InvalidArgument(fmt::format("no timed row in the nccl-tests log: {}", name));
   }
-  if (!kind) {
-    return InvalidArgument("the log does not say which collective it timed",
-                           "keep the line with the program's name, such as all_reduce_perf");
-  }
-  if (header.ranks < 1 || header.hosts.empty() || !header.time_from_right) {
-    return InvalidArgument("not a whole nccl-tests log: no Rank lines or no table header");
-  }
-  const auto hosts = static_cast<int64_t>(header.hosts.size());
-  const int64_t per_node = (header.ranks + hosts - 1) / hosts;
-  std::vector<Measurement> points;
-  for (const std::vector<std::string_view>& words : rows) {
-    if (words.size() < *header.time_from_right) {
-      continue;
-    }
-    const double bytes = *NumberIn(words[0]);
-    const std::optional<double> time = NumberIn(words[words.size() - *header.time_from_right]);
-    const auto type = std::find_if(kTypes.begin(), kTypes.end(),
-                                   [&](const auto& entry) { return entry.first == words[2]; });
-    if (!time || !(*time > 0) || !(bytes > 0) || type == kTypes.end()) {
-      continue;
-    }
-    points.push_back(
-        {.operation = Collective{.kind = *kind,
-                                 .bytes = Bytes::FromBase(bytes),
-                                 .group = {.ranks = header.ranks, .ranks_per_node = per_node},
-                                 .dtype = type->second},
-         .condition = {.launch = header.is_graph ? "graph" : "eager"},
-         .gpu = std::string(gpu),
-         .time = Microseconds(*time),
-         .library = "nccl-tests",
-         .device = header.device,
-         .source = "nccl-tests"});
-  }
-  if (points.empty()) {
-    return InvalidArgument("no timed row in the nccl-tests log");
-  }
-  return points;
+  return result;
 }
 
 }  // namespace ridgeline::calibration

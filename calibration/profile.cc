@@ -143,10 +143,11 @@ FittedTable TableOf(const Json& json) {
   }
   table.pattern = std::move(pattern->operation);
   const Json& condition = json.at("condition");
-  table.condition = {.clock = condition.at("clock"),
-                     .launch = condition.at("launch"),
-                     .cache = condition.at("cache"),
-                     .layout = condition.at("layout")};
+  Result<Condition> read = ParseCondition(condition.dump());
+  if (!read) {
+    throw Json::other_error::create(501, read.error().message, &json);
+  }
+  table.condition = *read;
   table.source = json.at("source");
   table.library = json.at("library");
   table.rates = {.flops = json.at("peak_flops"),

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,6 +27,11 @@ class Catalog {
     return catalog;
   }
 
+  /// Clusters resolved from now on know what `source` has measured for them. Shared: the copies of
+  /// a catalog ask one source, which reads each profile once. Null: every cost is analytic.
+  void set_cost_source(std::shared_ptr<const CostSource> source) { costs_ = std::move(source); }
+  const std::shared_ptr<const CostSource>& cost_source() const { return costs_; }
+
   /// Names of a kind ("gpus", "models" ...), sorted, without duplicates.
   std::vector<std::string> Names(std::string_view kind) const;
   /// The file of a name (or alias) of a kind. NotFound with did-you-mean.
@@ -47,6 +53,7 @@ class Catalog {
  private:
   std::vector<std::filesystem::path> roots_;
   std::optional<std::vector<std::filesystem::path>> allowed_;  // unset: every file
+  std::shared_ptr<const CostSource> costs_;
 };
 
 }  // namespace ridgeline::hardware

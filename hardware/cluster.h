@@ -2,12 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/config_reader.h"
 #include "hardware/fabric.h"
 #include "hardware/gpu.h"
+#include "hardware/measured_costs.h"
 #include "hardware/node.h"
 
 namespace ridgeline::hardware {
@@ -32,6 +34,8 @@ struct Cluster {
   Node node;
   int64_t nodes = 1;
   Fabric fabric;  // kind kNone for a single node
+  /// Shared: one profile's tables serve every cluster of its GPU. Null: nothing was measured.
+  std::shared_ptr<const MeasuredCosts> measured = nullptr;
   int64_t gpus() const { return nodes * node.gpus; }
 };
 

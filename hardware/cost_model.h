@@ -1,13 +1,16 @@
 /// "How long does this operation take here?", with a range and with evidence. One of the project's
-/// four open seams: the roofline answers today, measured tables tomorrow; whoever asks sees only
-/// the evidence.
+/// four open seams: the roofline answers where nothing was measured, calibration's tables
+/// elsewhere; whoever asks sees only the evidence.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "base/evidence.h"
+#include "base/mixture_layer.h"
 #include "base/operation.h"
 #include "base/result.h"
+#include "hardware/condition.h"
 #include "hardware/rate_in_use.h"
 
 namespace ridgeline::hardware {
@@ -20,6 +23,13 @@ class CostModel {
   /// vendor's peaks (INV-6). Fails (kFailedPrecondition) when the GPU cannot compute in the
   /// operation's data type. Thread-safe.
   virtual Result<Cost> CostOf(const Operation& operation) const = 0;
+  /// The same under a condition. Fails (kFailedPrecondition) where it cannot answer for that one;
+  /// a model that knows a single condition fails with kUnimplemented.
+  virtual Result<Cost> CostUnder(const Operation& operation, const Condition& condition) const;
+  /// A whole mixture layer, where such layers were measured under the condition; nothing: sum its
+  /// parts.
+  virtual std::optional<Cost> CostOfLayer(const MixtureLayer& layer,
+                                          const Condition& condition) const;
   /// Every factor below peak that CostOf can read for such a run, with its source.
   virtual std::vector<RateInUse> RatesFor(const RunProfile& run) const = 0;
 };

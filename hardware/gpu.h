@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/config_reader.h"
@@ -71,6 +72,14 @@ const Schema<Sustained<Q>>& SchemaOf(Tag<Sustained<Q>>);
 const Schema<Gpu>& SchemaOf(Tag<Gpu>);
 const Schema<GpuMemory>& SchemaOf(Tag<GpuMemory>);
 const Schema<GpuLink>& SchemaOf(Tag<GpuLink>);
+
+/// What is added to the name of an entry whose figures were changed inline.
+inline constexpr std::string_view kChangedSuffix = " (changed)";
+/// The name without it: "h100-sxm" of "h100-sxm (changed)".
+constexpr std::string_view UnchangedName(std::string_view name) {
+  return name.ends_with(kChangedSuffix) ? name.substr(0, name.size() - kChangedSuffix.size())
+                                        : name;
+}
 
 /// Peak of a data type; nullopt when the GPU cannot compute in it. fp8 on Ampere, for one.
 std::optional<FlopsPerSecond> PeakOf(const Gpu& gpu, DType dtype);

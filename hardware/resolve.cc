@@ -195,7 +195,7 @@ Result<T> Resolve(const Catalog& catalog, std::string_view kind, const Reference
   ASSIGN_OR_RETURN(T value, Decode<T>(merged, path));
   Rescale<T>::PutBack(value, *base, over);
   if (over.Find("name") == nullptr) {
-    value.name = base->name + " (changed)";
+    value.name = base->name + std::string(kChangedSuffix);
   }
   return value;
 }
@@ -297,6 +297,9 @@ Result<Cluster> Catalog::ResolveCluster(const Reference<ClusterDescription>& ref
   cluster.name = cluster.nodes == 1 ? cluster.node.name
                                     : fmt::format("{} x {}, {}", cluster.nodes, cluster.node.name,
                                                   cluster.fabric.name);
+  if (costs_ != nullptr) {
+    ASSIGN_OR_RETURN(cluster.measured, costs_->For(cluster));
+  }
   return cluster;
 }
 

@@ -69,7 +69,7 @@ void ForgetSteps(LayerCosts& costs) {
 Result<TrainingCosts> TrainingCosts::Of(const TrainingSpace& space,
                                         const std::vector<TrainingPoint>& points, int jobs,
                                         const Stop& stop) {
-  TrainingCosts costs(compute::OperationTime::Analytic(space.scenario.cluster));
+  TrainingCosts costs(compute::OperationTime::Of(space.scenario.cluster));
   const bool ties_tables = space.training().model.has_tied_embeddings;
   KeyTable layer_keys;
   KeyTable chunk_keys;

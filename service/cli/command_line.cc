@@ -186,6 +186,8 @@ Result<CommandLine> ParseCommandLine(const std::vector<std::string>& arguments) 
   line.minimize = LastOf(words, "--minimize");
   line.gpu = LastOf(words, "--gpu").value_or("");
   line.cluster = LastOf(words, "--cluster").value_or("");
+  line.calibration = LastOf(words, "--calibration").value_or(line.calibration);
+  line.is_strict_calibration = words.counts.at("--strict-calibration") > 0;
   ASSIGN_OR_RETURN(line.write_file, FileOf(words, "--write"));
   ASSIGN_OR_RETURN(line.profile_file, FileOf(words, "--profile"));
   line.takes_busy = words.counts.at("--takes-busy") > 0;

@@ -243,8 +243,13 @@ constexpr std::array<FlagInfo, 36> kFlags = {{
     {.name = "--version", .meaning = "as the command version"},
     {.name = "--save", .value = "DIR", .meaning = "every output at once", .is_built = false},
     {.name = "--html", .value = "FILE", .meaning = "a report in one HTML file", .is_built = false},
-    {.name = "--calibration", .value = "NAME", .meaning = "which measurements", .is_built = false},
-    {.name = "--strict-calibration", .meaning = "refuse to extrapolate", .is_built = false},
+    {.name = "--calibration",
+     .value = "NAME",
+     .meaning = "measured costs: a profile's name or file, auto (default) or none (roofline)",
+     .commands = "simulate plan whatif validate cost serve"},
+    {.name = "--strict-calibration",
+     .meaning = "exit code 3 where an answer rests on costs that were not measured",
+     .commands = "simulate plan whatif validate cost serve"},
 }};
 
 }  // namespace

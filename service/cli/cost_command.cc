@@ -21,6 +21,13 @@ namespace {
 
 constexpr int kMostShown = 20;  // mistakes told in full on standard error
 
+Result<hardware::Cluster> WithCosts(const hardware::Catalog& catalog, hardware::Cluster cluster) {
+  if (catalog.cost_source() != nullptr) {
+    ASSIGN_OR_RETURN(cluster.measured, catalog.cost_source()->For(cluster));
+  }
+  return cluster;
+}
+
 /// One GPU of that kind; collectives run on the first shipped node that holds it, by name.
 Result<hardware::Cluster> ClusterOfGpu(const hardware::Catalog& catalog, const std::string& name) {
   Reference<hardware::Gpu> reference;
@@ -38,13 +45,13 @@ Result<hardware::Cluster> ClusterOfGpu(const hardware::Catalog& catalog, const s
     if (gpu && gpu->name == cluster.gpu.name) {
       cluster.node = *node;
       cluster.name = node_name;
-      return cluster;
+      return WithCosts(catalog, std::move(cluster));
     }
   }
   cluster.node.gpus = 1;
   cluster.node.gpu = reference;
   cluster.name = "one " + cluster.gpu.name;
-  return cluster;
+  return WithCosts(catalog, std::move(cluster));
 }
 
 Result<hardware::Cluster> ClusterOf(const Session& session) {
@@ -69,7 +76,7 @@ class Pricing {
   Pricing(Session& session, hardware::Cluster cluster)
       : session_(session),
         cluster_(std::move(cluster)),
-        time_(compute::OperationTime::Analytic(cluster_)),
+        time_(compute::OperationTime::Of(cluster_)),
         output_(session.line.output, session.out),
         source_(std::make_shared<SourceText>(SourceText{.name = "stdin", .text = {}})) {}
 

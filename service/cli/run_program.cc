@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/diagnostic.h"
+#include "service/calibrations/calibration_source.h"
 #include "service/cli/command_table.h"
 #include "service/cli/commands.h"
 #include "service/cli/data_roots.h"
@@ -130,6 +131,12 @@ int RunCommand(CommandLine line, const Interrupt& interrupt) {
                   .out = {},
                   .closing_note = {}};
   session.catalog = hardware::Catalog(DataRoots(session.line.configs));
+  Result<std::shared_ptr<const hardware::CostSource>> costs =
+      calibrations::MakeCostSource(session.catalog.roots(), session.line.calibration);
+  if (!costs) {
+    return Fail(costs.error(), has_color);
+  }
+  session.catalog.set_cost_source(*std::move(costs));
   const Result<int> result = Dispatch(session);
   bar.reset();
   if (!result) {

@@ -14,6 +14,19 @@ OperationTime OperationTime::Analytic(const hardware::Cluster& cluster) {
   return time;
 }
 
+OperationTime OperationTime::Of(const hardware::Cluster& cluster) {
+  if (cluster.measured == nullptr) {
+    return Analytic(cluster);
+  }
+  OperationTime time;
+  time.measured_ = cluster.measured;
+  time.gpu_ =
+      std::shared_ptr<const hardware::CostModel>(cluster.measured, &cluster.measured->operations());
+  time.network_ =
+      cluster.measured->Complete(std::make_unique<network::AlphaBetaCollectives>(cluster));
+  return time;
+}
+
 std::vector<hardware::RateInUse> OperationTime::RatesFor(const hardware::RunProfile& run) const {
   std::vector<hardware::RateInUse> rates = gpu_->RatesFor(run);
   for (hardware::RateInUse& rate : network_->RatesFor(run)) {

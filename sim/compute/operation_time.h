@@ -1,8 +1,9 @@
 /// Joins what prices operations on one GPU with what prices collectives over many: the one place
-/// that a simulation asks "how long?".
+/// that a simulation asks "how long?". Measured where the cluster's GPU was, analytic elsewhere.
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/evidence.h"
@@ -16,17 +17,34 @@ namespace ridgeline::compute {
 
 class OperationTime {
  public:
+  /// What was measured for the cluster, completed by the analytic models; these alone where nothing
+  /// was.
+  static OperationTime Of(const hardware::Cluster& cluster);
   /// Analytic models of the cluster's GPU and network.
   static OperationTime Analytic(const hardware::Cluster& cluster);
 
   Result<Cost> CostOf(const Operation& operation) const { return gpu_->CostOf(operation); }
+  Result<Cost> CostUnder(const Operation& operation, const hardware::Condition& condition) const {
+    return gpu_->CostUnder(operation, condition);
+  }
+  std::optional<Cost> CostOfLayer(const MixtureLayer& layer,
+                                  const hardware::Condition& condition) const {
+    return gpu_->CostOfLayer(layer, condition);
+  }
   Cost CostOf(const Collective& collective) const { return network_->CostOf(collective); }
+
+  /// Which measurements answer; null: none, all is analytic.
+  const hardware::CalibrationIdentity* calibration() const {
+    return measured_ == nullptr ? nullptr : &measured_->identity();
+  }
 
   /// Every factor below peak that such a run can read.
   std::vector<hardware::RateInUse> RatesFor(const hardware::RunProfile& run) const;
 
  private:
-  std::unique_ptr<const hardware::CostModel> gpu_;
+  // Shared: measured tables live with the cluster's profile, and outlive whoever asks them.
+  std::shared_ptr<const hardware::CostModel> gpu_;
+  std::shared_ptr<const hardware::MeasuredCosts> measured_;  // of the cluster; may be null
   std::unique_ptr<const hardware::CollectiveCost> network_;
 };
 

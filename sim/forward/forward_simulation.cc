@@ -279,7 +279,7 @@ Status WriteTrace(const std::vector<TimedStep>& pass, std::ostream& out) {
 Result<sim::Report> SimulateForward(const sim::Scenario& scenario, const sim::RunOptions& options) {
   const sim::ForwardScenario& forward = *scenario.forward;
   const InferenceSettings settings = sim::SettingsOf(forward, scenario.cluster);
-  const compute::OperationTime time = compute::OperationTime::Analytic(scenario.cluster);
+  const compute::OperationTime time = compute::OperationTime::Of(scenario.cluster);
   ASSIGN_OR_RETURN(std::vector<RepeatedStep> lowered, LowerPass(settings, forward));
   ASSIGN_OR_RETURN(const std::vector<TimedStep> pass,
                    TimePass(std::move(lowered), forward.tp, time));

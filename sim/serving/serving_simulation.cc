@@ -78,7 +78,7 @@ Result<ServingMetrics> ServeAt(compute::Bound bound, const sim::Scenario& scenar
 }  // namespace
 
 Result<sim::Report> SimulateServing(const sim::Scenario& scenario, const sim::RunOptions& options) {
-  const compute::OperationTime time = compute::OperationTime::Analytic(scenario.cluster);
+  const compute::OperationTime time = compute::OperationTime::Of(scenario.cluster);
   const ServingMemory memory = CountServingMemory(scenario);
   const int64_t blocks = BlocksOf(*scenario.serving, memory);
   if (blocks < 1) {

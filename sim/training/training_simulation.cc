@@ -49,7 +49,7 @@ Result<StepResults> RunStep(StepProgram& step, sim::Executor executor, const Sto
 Result<sim::Report> SimulateTraining(const sim::Scenario& scenario,
                                      const sim::RunOptions& options) {
   const sim::TrainingScenario& training = *scenario.training;
-  const compute::OperationTime time = compute::OperationTime::Analytic(scenario.cluster);
+  const compute::OperationTime time = compute::OperationTime::Of(scenario.cluster);
   ASSIGN_OR_RETURN(const StageCosts stages, CostStages(training, time));
   ASSIGN_OR_RETURN(const EpilogueCosts epilogue, CostEpilogue(training, stages, time));
   RETURN_IF_ERROR(FitsClock(training, stages, epilogue));

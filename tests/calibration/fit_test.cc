@@ -176,7 +176,7 @@ TEST(MeasuredCostModelTest, WhatWasNotMeasuredFallsBackWithHonestEvidence) {
   EXPECT_EQ(model.CostOf(rmsnorm)->mean, hardware::Roofline(kH100).CostOf(rmsnorm)->mean);
   // No factor turns the steady condition into another.
   const Result<Cost> warm =
-      model.CostOf(TimedOperation(Gemm{.m = 512, .n = 512, .k = 512}), Condition{.cache = "warm"});
+      model.CostOf(TimedOperation(Gemm{.m = 512, .n = 512, .k = 512}), Condition{.cache = hardware::CacheState::kWarm});
   EXPECT_EQ(warm.error().code, ErrorCode::kFailedPrecondition);
   EXPECT_EQ(
       model.CostOf(TimedOperation(OtherOperation{.name = "launch", .text = "{}"}), {}).error().code,
@@ -245,9 +245,10 @@ TEST(MeasuredCollectivesTest, AnswersInsideTheNodeAndAsksElsewhereBeyond) {
                         .source = "own"});
     }
   }
-  const Otherwise otherwise;
-  const MeasuredCollectives costs(Fit(SplitHeldOut(points).to_fit, kH100, Stop())->profile, kH100,
-                                  true, &otherwise);
+  const MeasuredCollectives costs(
+      std::make_shared<CollectiveTables>(Fit(SplitHeldOut(points).to_fit, kH100, Stop())->profile,
+                                         kH100),
+      std::make_unique<Otherwise>());
   const auto cost = [&](double bytes, int64_t ranks, int64_t per_node) {
     return costs.CostOf({.kind = CollectiveKind::kAllReduce,
                          .bytes = Bytes::FromBase(bytes),

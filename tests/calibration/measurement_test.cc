@@ -164,7 +164,7 @@ TEST(NcclTestsLogTest, OutOfPlaceTimesRanksAndCollectiveAreRead) {
   EXPECT_EQ(collective.group.ranks_per_node, 2);
   EXPECT_EQ((*points)[0].time, Microseconds(38.24));
   EXPECT_EQ((*points)[1].time, Microseconds(52.10));
-  EXPECT_EQ((*points)[0].condition.launch, "eager");
+  EXPECT_EQ((*points)[0].condition.launch, hardware::Launch::kEager);
   EXPECT_EQ((*points)[0].device, "NVIDIA H100 80GB HBM3");
 }
 
