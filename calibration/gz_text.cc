@@ -17,8 +17,12 @@ constexpr size_t kMostBytes = size_t{1} << 30;
 
 Result<std::string> ReadText(const std::filesystem::path& path) {
   std::error_code error;
-  if (!std::filesystem::is_regular_file(path, error)) {
+  if (!std::filesystem::exists(path, error)) {
     return NotFound(fmt::format("no such file: {}", path.string()));
+  }
+  if (std::filesystem::is_directory(path, error)) {
+    return InvalidArgument(fmt::format("a folder, not a file: {}", path.string()),
+                           fmt::format("name the files in it: {}/*.jsonl", path.string()));
   }
   // zlib's reader passes plain text through unchanged.
   const gzFile file = gzopen(path.c_str(), "rb");
@@ -37,8 +41,14 @@ Result<std::string> ReadText(const std::filesystem::path& path) {
   }
   // A stream that ends early reads as an end of file; only closing tells.
   const bool is_whole = gzclose_r(file) == Z_OK && got == 0;
+  if (text.size() > kMostBytes) {
+    return InvalidArgument(fmt::format("larger than 1 GiB: {}", path.string()),
+                           "split it by lines and give the parts");
+  }
   if (!is_whole) {
-    return InvalidArgument(fmt::format("damaged, cut off or larger than 1 GiB: {}", path.string()));
+    return InvalidArgument(
+        fmt::format("damaged or cut off after {} bytes of text: {}", text.size(), path.string()),
+        "copy it again; gzip -t FILE tells whether it is whole");
   }
   return text;
 }

@@ -10,8 +10,8 @@
 
 namespace ridgeline::calibration {
 
-/// The whole file, inflated when it begins as gzip does. NotFound, or kInvalidArgument when the
-/// stream is damaged or longer than 1 GiB once inflated.
+/// The whole file or pipe, inflated when it begins as gzip does. NotFound, or kInvalidArgument when
+/// it is a folder, the stream is damaged or cut off, or longer than 1 GiB once inflated.
 Result<std::string> ReadText(const std::filesystem::path& path);
 
 /// zlib at its best level; Inflate needs the length that went in.

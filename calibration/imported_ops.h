@@ -12,21 +12,12 @@
 /// another kernel than the file's main one are left out and counted.
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
-#include <string>
-#include <vector>
 
 #include "base/result.h"
-#include "calibration/measurement.h"
+#include "calibration/imported_points.h"
 
 namespace ridgeline::calibration {
-
-struct ImportedPoints {
-  std::vector<Measurement> points;
-  int64_t rows = 0;      // of the source
-  int64_t left_out = 0;  // rows that are no point, see above
-};
 
 /// True when the file's name is of the form above.
 bool IsImportedOpsName(const std::filesystem::path& path);

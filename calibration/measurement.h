@@ -54,8 +54,11 @@ bool IsHeldOut(const Measurement& point);
 Result<Measurement> ParseMeasurement(std::string_view line);
 std::string MeasurementLine(const Measurement& point);
 
-/// Every point of a file, skipped ones too. A mistake names file and line; a last line without its
-/// end (a run that was cut off) is left out.
+/// Every point of a text, skipped ones too. A mistake says where it is: `name`, line and column. A
+/// last line without its end that does not parse (a run that was cut off) is left out, unless it is
+/// all there is. Lines are at most 16 KiB.
+Result<std::vector<Measurement>> ParseMeasurements(const std::string& name, std::string_view text);
+/// The same of a file.
 Result<std::vector<Measurement>> ReadMeasurements(const std::filesystem::path& path);
 
 }  // namespace ridgeline::calibration

@@ -15,11 +15,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/operation.h"
 #include "base/result.h"
-#include "calibration/measurement.h"
+#include "calibration/imported_points.h"
 
 namespace ridgeline::calibration {
 
@@ -28,8 +27,12 @@ bool IsNcclTestsLog(std::string_view text);
 
 /// Out-of-place times of every row that has one. `gpu` is the catalog's name. Ranks and nodes come
 /// from the "Rank" lines (a host is a node). Condition: eager launch, as nccl-tests times without
-/// -G, else a graph. kInvalidArgument when the collective or the ranks cannot be told.
-Result<std::vector<Measurement>> ParseNcclTestsLog(std::string_view text, std::string_view gpu,
-                                                   std::optional<CollectiveKind> kind = {});
+/// -G, else a graph. Several runs may follow each other in one text, each with its own header. Rows
+/// whose answers were wrong (#wrong above 0), without a time or of a type unknown here are left out
+/// and counted; N/A, which -c 0 prints, is no error. kInvalidArgument, with `name` and line, when
+/// the collective or the ranks cannot be told.
+Result<ImportedPoints> ReadNcclTestsLog(const std::string& name, std::string_view text,
+                                        std::string_view gpu,
+                                        std::optional<CollectiveKind> kind = {});
 
 }  // namespace ridgeline::calibration
