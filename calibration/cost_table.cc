@@ -6,6 +6,9 @@
 
 #include <fmt/format.h>
 
+#include "calibration/boosted_fit.h"
+#include "calibration/tree_inputs.h"
+
 namespace ridgeline::calibration {
 namespace {
 
@@ -89,8 +92,18 @@ CostTable& CostTable::operator=(CostTable&&) noexcept = default;
 
 Cost CostTable::CostOf(const TimedOperation& operation) const {
   const LocalModel& model = search_->Built(*table_);
-  const Estimate estimate = model.At(FeaturesOf(operation, search_->rates));
+  const Features features = FeaturesOf(operation, search_->rates);
+  const bool has_trees = !table_->residuals.empty();
+  const Estimate estimate = has_trees ? model.Where(features) : model.At(features);
   double log_time = estimate.log_time;
+  double typical = 0;
+  if (has_trees) {
+    const Inputs inputs = InputsOf(operation, search_->rates, features);
+    log_time = LogPhysics(table_->settings.physics, features) + table_->residuals.At(inputs);
+    typical = TypicalError(table_->log_errors, inputs);
+  } else {
+    typical = TypicalError(table_->error_law, estimate);
+  }
   Evidence evidence = Evidence::kInterpolated;
   const bool is_measured =
       estimate.nearest >= 0 && search_->transfer_error == 0 &&
@@ -104,7 +117,6 @@ Cost CostTable::CostOf(const TimedOperation& operation) const {
   }
   const Seconds mean = Seconds::FromBase(std::exp(log_time));
   const ErrorScale& scale = table_->error_scales[BandOf(mean)];
-  const double typical = TypicalError(table_->error_law, estimate);
   double beyond = 0;
   if (evidence == Evidence::kExtrapolated) {
     const double hole = std::max(0.0, estimate.distance - table_->farthest);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/evidence.h"
+#include "calibration/boosted_trees.h"
 #include "calibration/local_model.h"
 #include "calibration/measured_operation.h"
 #include "hardware/gpu.h"
@@ -27,15 +28,16 @@ struct ErrorScale {
   double above = 2;
 };
 
-/// What fitting found out about a table.
+/// What fitting found out about a table: each row predicted from the other four of five folds.
 struct LeaveOneOut {
-  double median = 0;  // of |predicted / measured - 1|, each row left out in turn
+  double median = 0;  // of |predicted / measured - 1|
   double p90 = 0;
   double coverage = 0;    // share of rows inside the range that rows of other folds give them
   double half_width = 0;  // median of (high - low) / 2 over the prediction
 };
 
-/// What is stored. Rows are sorted by shape and have no duplicates.
+/// What is stored. Rows are sorted by shape and have no duplicates. Tables of many rows predict by
+/// trees, the others, and those that it serves better, by local regression.
 struct FittedTable {
   TimedOperation pattern;
   Condition condition;
@@ -44,9 +46,11 @@ struct FittedTable {
   MachineRates rates;  // of the GPU that was measured, as they stood when it was fitted
   std::vector<Shape> shapes;
   std::vector<float> log_times;  // of seconds
-  std::vector<float> errors;     // leave-one-out, absolute, log
+  std::vector<float> errors;     // leave-one-out, absolute, log; of local regression
   LocalSettings settings;
   ErrorLaw error_law;
+  BoostedTrees residuals;   // none: local regression
+  BoostedTrees log_errors;  // the typical error that ranges are multiples of
   std::array<ErrorScale, kNumBands> error_scales;
   double farthest = 0;  // scaled octaves to the nearest row beyond which a shape lies in a hole
   double error_per_octave = 0;  // of what lies outside, added to the range for each octave

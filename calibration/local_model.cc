@@ -162,6 +162,25 @@ double LocalModel::Residual(const Features& features, std::span<const Neighbour>
   return std::clamp(b[0], least - reach, most + reach);
 }
 
+double LocalModel::OctavesOutside(const Features& features) const {
+  double octaves = 0;
+  for (int d = 0; d < num_coordinates_; ++d) {
+    const double value = features.terms[d];
+    octaves = std::max({octaves, least_[d] - kBoxSlack - value, value - most_[d] - kBoxSlack});
+  }
+  return octaves;
+}
+
+Estimate LocalModel::Where(const Features& features) const {
+  Neighbour nearest;
+  Estimate estimate{.octaves_outside = OctavesOutside(features)};
+  if (index_.Find(PlaceOf(features), -1, {&nearest, 1}) == 1) {
+    estimate.nearest = nearest.row;
+    estimate.distance = std::sqrt(nearest.distance2);
+  }
+  return estimate;
+}
+
 Estimate LocalModel::At(const Features& features, int32_t except) const {
   std::array<Neighbour, kMostNeighbours> found_storage;
   const std::span<Neighbour> room(found_storage.data(), static_cast<size_t>(settings_.neighbours));
@@ -191,11 +210,7 @@ Estimate LocalModel::At(const Features& features, int32_t except) const {
   estimate.distance = std::sqrt(found.front().distance2);
   estimate.reach = std::sqrt(found.back().distance2);
   estimate.neighbour_error = errors / sum;
-  for (int d = 0; d < num_coordinates_; ++d) {
-    const double value = features.terms[d];
-    estimate.octaves_outside = std::max(
-        {estimate.octaves_outside, least_[d] - kBoxSlack - value, value - most_[d] - kBoxSlack});
-  }
+  estimate.octaves_outside = OctavesOutside(features);
   const double local = Residual(features, found, weights, estimate.spread);
   estimate.log_time += estimate.octaves_outside > 0 ? average / sum : local;
   return estimate;

@@ -71,6 +71,8 @@ class LocalModel {
              std::span<const float> errors, const LocalSettings& settings);
   /// `except`: a row to pretend was not measured.
   Estimate At(const Features& features, int32_t except = -1) const;
+  /// Only where the shape stands: nearest row, distance, octaves outside.
+  Estimate Where(const Features& features) const;
 
  private:
   struct Row {
@@ -78,6 +80,7 @@ class LocalModel {
     float residual;
     float error;
   };
+  double OctavesOutside(const Features& features) const;
   NeighbourIndex::Place PlaceOf(const Features& features) const;
   double Residual(const Features& features, std::span<const Neighbour> found,
                   std::span<const double> weights, double& spread) const;

@@ -1,6 +1,7 @@
 #include "calibration/profile.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <fstream>
 #include <iterator>
@@ -15,7 +16,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::string_view kMagic = "ridgeline-calibration 1\n";
+constexpr std::string_view kMagic = "ridgeline-calibration 2\n";
 constexpr double kLogSteps = 4000;  // to an e-fold: half a step is 0.0125 %
 constexpr size_t kMostRows = 10'000'000;
 
@@ -74,6 +75,82 @@ void PutRows(const FittedTable& table, std::string& out) {
   for (const float error : table.errors) {
     PutVarint(std::llround(std::sqrt(std::min(error, 1.0F)) * 255), out);
   }
+}
+
+// Leaves are multiples of a step (boosted_trees.h); borders are stored bit by bit.
+void PutTrees(const BoostedTrees& trees, std::string& out) {
+  PutVarint(static_cast<int64_t>(trees.trees.size()), out);
+  if (trees.empty()) {
+    return;
+  }
+  PutVarint(std::bit_cast<int32_t>(trees.base), out);
+  PutVarint(static_cast<int64_t>(trees.borders.size()), out);
+  for (const std::vector<float>& borders : trees.borders) {
+    PutVarint(static_cast<int64_t>(borders.size()), out);
+    int64_t last = 0;
+    for (const float border : borders) {
+      PutVarint(std::bit_cast<int32_t>(border) - last, out);
+      last = std::bit_cast<int32_t>(border);
+    }
+  }
+  for (const SymmetricTree& tree : trees.trees) {
+    for (const SymmetricTree::Question& question : tree.questions) {
+      PutVarint(question.input, out);
+      PutVarint(question.border, out);
+    }
+  }
+  for (const SymmetricTree& tree : trees.trees) {
+    for (const float leaf : tree.leaves) {
+      PutVarint(std::llround(leaf / kLeafStep), out);
+    }
+  }
+}
+
+/// False when the numbers make no trees.
+bool TakeTrees(VarintReader& in, size_t most_numbers, BoostedTrees& trees) {
+  const auto count = [&]() -> size_t {
+    const int64_t value = in.Next();
+    return value < 0 || static_cast<size_t>(value) > most_numbers ? most_numbers + 1
+                                                                  : static_cast<size_t>(value);
+  };
+  const size_t num_trees = count();
+  if (num_trees == 0) {
+    return true;
+  }
+  trees.base = std::bit_cast<float>(static_cast<int32_t>(in.Next()));
+  const size_t inputs = count();
+  if (num_trees > most_numbers || inputs > kMostInputs || inputs == 0) {
+    return false;
+  }
+  trees.borders.resize(inputs);
+  for (std::vector<float>& borders : trees.borders) {
+    const size_t size = count();
+    if (size > 255) {
+      return false;
+    }
+    int64_t last = 0;
+    for (size_t i = 0; i < size; ++i) {
+      last += in.Next();
+      borders.push_back(std::bit_cast<float>(static_cast<int32_t>(last)));
+    }
+  }
+  trees.trees.resize(num_trees);
+  for (SymmetricTree& tree : trees.trees) {
+    for (SymmetricTree::Question& question : tree.questions) {
+      const size_t input = count();
+      const size_t border = count();
+      if (input >= inputs || border >= trees.borders[input].size()) {
+        return false;
+      }
+      question = {.input = static_cast<uint8_t>(input), .border = static_cast<uint8_t>(border)};
+    }
+  }
+  for (SymmetricTree& tree : trees.trees) {
+    for (float& leaf : tree.leaves) {
+      leaf = static_cast<float>(in.Next()) * kLeafStep;
+    }
+  }
+  return true;
 }
 
 void TakeRows(VarintReader& in, size_t rows, FittedTable& table) {
@@ -185,6 +262,8 @@ std::string EncodeProfile(const Profile& profile) {
   for (const FittedTable& table : profile.tables) {
     tables.push_back(HeaderOf(table));
     PutRows(table, rows);
+    PutTrees(table.residuals, rows);
+    PutTrees(table.log_errors, rows);
   }
   const Json header{{"gpu", profile.gpu},       {"architecture", profile.architecture},
                     {"device", profile.device}, {"note", profile.note},
@@ -221,7 +300,11 @@ Result<Profile> DecodeProfile(std::string_view bytes) {
       if (count == 0 || count > length) {
         return InvalidArgument("damaged: a table of the profile states no sensible count of rows");
       }
-      TakeRows(in, count, profile.tables.back());
+      FittedTable& table = profile.tables.back();
+      TakeRows(in, count, table);
+      if (!TakeTrees(in, length, table.residuals) || !TakeTrees(in, length, table.log_errors)) {
+        return InvalidArgument("damaged: a table of the profile has trees that are none");
+      }
     }
     if (in.is_short() || !in.is_done()) {
       return InvalidArgument("damaged: the profile's rows do not match its header");

@@ -1,9 +1,9 @@
 /// A fitted profile: every cost table of one GPU, in one file of at most 1 MB that loads in a few
 /// milliseconds.
 ///
-/// Form: a line "ridgeline-calibration 1", a line of JSON (who, where, and for each table its
+/// Form: a line "ridgeline-calibration 2", a line of JSON (who, where, and for each table its
 /// pattern, fitted numbers and accuracy: `head -2` shows them), then one zlib stream of the tables'
-/// columns, each value a zigzag varint of the difference to the row before. Gzipped CSV
+/// columns and trees, each value a zigzag varint of the difference to the row before. Gzipped CSV
 /// takes half as much again and has to be parsed; nobody reads either, and the points themselves
 /// are text, beside the profile.
 ///

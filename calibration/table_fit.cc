@@ -6,6 +6,9 @@
 
 #include "base/percentile.h"
 #include "base/random.h"
+#include "calibration/boosted_fit.h"
+#include "calibration/cross_validation.h"
+#include "calibration/tree_inputs.h"
 
 namespace ridgeline::calibration {
 namespace {
@@ -15,11 +18,8 @@ constexpr size_t kSearchSample = 1000;
 // Fewer rows than these would be fitted to, not learned from.
 constexpr size_t kFewestToSearch = 60;
 constexpr size_t kEdgeSample = 60;
-// Two tails: 87 % of rows lie inside when a fifth is left out; of fresh shapes a little more,
-// because their neighbourhoods are whole. Wider would cover more than it must and say less.
-constexpr double kTail = 0.066;
-constexpr size_t kFolds = 5;
-constexpr size_t kFewestInBand = 60;
+// Trees answer faster: local regression has to be this much better to be preferred.
+constexpr double kWorthTheWait = 0.97;
 
 /// Every k-th row of a fixed shuffle, at most `count` of them.
 std::vector<int32_t> Sample(size_t rows, size_t count) {
@@ -73,9 +73,9 @@ class TableFitter {
   }
 
   LocalSettings Search(LocalSettings settings) const {
-    double least = Objective(settings);
+    double least = ObjectiveOf(settings);
     const auto accept = [&](const LocalSettings& trial) {
-      const double objective = Objective(trial);
+      const double objective = ObjectiveOf(trial);
       if (objective < least * 0.995) {
         least = objective;
         settings = trial;
@@ -104,14 +104,13 @@ class TableFitter {
     return settings;
   }
 
-  struct LeftOut {
+  struct Estimated {
     double error = 0;  // measured over predicted, log
     Estimate estimate;
-    double typical = 0;  // set once the law is known
   };
-  std::vector<LeftOut> LeaveOut(const LocalSettings& settings) const {
+  std::vector<Estimated> LeaveOut(const LocalSettings& settings) const {
     const LocalModel model(features_, log_times_, {}, settings);
-    std::vector<LeftOut> out(features_.size());
+    std::vector<Estimated> out(features_.size());
     for (size_t i = 0; i < out.size(); ++i) {
       const Estimate estimate = model.At(features_[i], static_cast<int32_t>(i));
       out[i] = {.error = log_times_[i] - estimate.log_time, .estimate = estimate};
@@ -122,13 +121,9 @@ class TableFitter {
   /// Each row predicted, with what is seen around it, from rows of other folds only. Leave-one-out
   /// would not do for ranges: an odd row spoils its neighbours' own errors, and so announces
   /// itself.
-  std::vector<LeftOut> CrossValidate(const LocalSettings& settings) const {
-    RandomStream random(1, "calibration folds");
-    std::vector<size_t> fold_of(features_.size());
-    for (size_t& fold : fold_of) {
-      fold = static_cast<size_t>(random.UniformInteger(0, kFolds - 1));
-    }
-    std::vector<LeftOut> out(features_.size());
+  std::vector<Estimated> CrossValidate(const LocalSettings& settings) const {
+    const std::vector<uint8_t> fold_of = FoldsOf(features_.size());
+    std::vector<Estimated> out(features_.size());
     for (size_t fold = 0; fold < kFolds; ++fold) {
       std::vector<Features> others;
       std::vector<float> times;
@@ -208,7 +203,7 @@ class TableFitter {
     return sum / static_cast<double>(sample.size());
   }
 
-  double Objective(const LocalSettings& settings) const {
+  double ObjectiveOf(const LocalSettings& settings) const {
     const LocalModel model(features_, log_times_, {}, settings);
     std::vector<double> errors;
     for (const int32_t row : sample_) {
@@ -250,9 +245,9 @@ class TableFitter {
 };
 
 /// Least squares of log |error| on what is seen around each row.
-ErrorLaw FitErrorLaw(std::span<const TableFitter::LeftOut> rows) {
+ErrorLaw FitErrorLaw(std::span<const TableFitter::Estimated> rows) {
   std::array<std::array<double, 5>, 4> system{};  // normal equations, right-hand side last
-  for (const TableFitter::LeftOut& row : rows) {
+  for (const TableFitter::Estimated& row : rows) {
     const std::array<double, 3> signs = ErrorSigns(row.estimate);
     const std::array<double, 5> x = {1, signs[0], signs[1], signs[2],
                                      std::log(std::max(std::abs(row.error), 1e-3))};
@@ -279,49 +274,29 @@ ErrorLaw FitErrorLaw(std::span<const TableFitter::LeftOut> rows) {
           .of_reach = system[3][4] / system[3][3]};
 }
 
-/// Signed errors in units of the typical error where they fall, by band; a thin band takes all.
-void FitRanges(std::span<const TableFitter::LeftOut> rows, FittedTable& table) {
-  std::array<std::vector<double>, kNumBands> scores;
-  std::vector<double> all;
-  for (const TableFitter::LeftOut& row : rows) {
-    const double score = row.error / row.typical;
-    scores[BandOf(Seconds::FromBase(std::exp(row.estimate.log_time)))].push_back(score);
-    all.push_back(score);
+/// Local regression's rows, with the law that says how wrong each is expected to be.
+std::vector<UnseenRow> WithTypicalErrors(std::span<const TableFitter::Estimated> rows,
+                                       const ErrorLaw& law) {
+  std::vector<UnseenRow> out;
+  for (const TableFitter::Estimated& row : rows) {
+    out.push_back({.log_time = row.estimate.log_time,
+                   .error = row.error,
+                   .typical = TypicalError(law, row.estimate)});
   }
-  for (size_t band = 0; band < kNumBands; ++band) {
-    std::vector<double>& of_band = scores[band].size() < kFewestInBand ? all : scores[band];
-    // The outermost of few scores hold less than they seem to: the conformal correction.
-    const double count = static_cast<double>(of_band.size());
-    const double upper = std::min(1.0, (1 - kTail) * (count + 1) / count);
-    table.error_scales[band] = {.below = std::max(0.5, -ExactQuantile(of_band, 1 - upper)),
-                                .above = std::max(0.5, ExactQuantile(of_band, upper))};
-  }
-}
-
-/// Coverage and half-width only.
-LeaveOneOut Summary(std::span<const TableFitter::LeftOut> rows, const FittedTable& table) {
-  std::vector<double> widths;
-  double inside = 0;
-  for (const TableFitter::LeftOut& row : rows) {
-    const ErrorScale& scale =
-        table.error_scales[BandOf(Seconds::FromBase(std::exp(row.estimate.log_time)))];
-    widths.push_back((std::exp(scale.above * row.typical) - std::exp(-scale.below * row.typical)) /
-                     2);
-    inside +=
-        row.error >= -scale.below * row.typical && row.error <= scale.above * row.typical ? 1 : 0;
-  }
-  return {.coverage = inside / static_cast<double>(rows.size()),
-          .half_width = ExactQuantile(widths, 0.5)};
+  return out;
 }
 
 }  // namespace
 
 FittedTable FitTable(const TimedOperation& pattern, TableRows rows, const MachineRates& rates) {
   std::vector<Features> features;
+  std::vector<Inputs> inputs;
   for (const Shape& shape : rows.shapes) {
-    features.push_back(FeaturesOf(WithShape(pattern, shape), rates));
+    const TimedOperation operation = WithShape(pattern, shape);
+    features.push_back(FeaturesOf(operation, rates));
+    inputs.push_back(InputsOf(operation, rates, features.back()));
   }
-  const TableFitter fitter(std::move(features), rows.log_times);
+  const TableFitter fitter(features, rows.log_times);
   FittedTable table;
   table.pattern = pattern;
   table.rates = rates;
@@ -332,25 +307,29 @@ FittedTable FitTable(const TimedOperation& pattern, TableRows rows, const Machin
     table.settings.neighbours = 8;
   }
   std::vector<double> distances;
-  std::vector<double> errors;
-  for (const TableFitter::LeftOut& row : fitter.LeaveOut(table.settings)) {
+  for (const TableFitter::Estimated& row : fitter.LeaveOut(table.settings)) {
     table.errors.push_back(static_cast<float>(std::abs(row.error)));
     distances.push_back(row.estimate.distance);
-    errors.push_back(std::abs(std::expm1(-row.error)));
   }
   // Twice as far from its nearest row as all but one row in 200 are: a hole. Once would call the
   // middle between two measured columns one.
   table.farthest = 2 * ExactQuantile(distances, 0.995);
-  std::vector<TableFitter::LeftOut> folded = fitter.CrossValidate(table.settings);
-  table.error_law = FitErrorLaw(folded);
-  for (TableFitter::LeftOut& row : folded) {
-    row.typical = TypicalError(table.error_law, row.estimate);
-  }
-  FitRanges(folded, table);
-  table.leave_one_out = Summary(folded, table);
-  table.leave_one_out.median = ExactQuantile(errors, 0.5);
-  table.leave_one_out.p90 = ExactQuantile(errors, 0.9);
   table.error_per_octave = fitter.ErrorPerOctave(table.settings);
+  const std::vector<TableFitter::Estimated> local = fitter.CrossValidate(table.settings);
+  table.error_law = FitErrorLaw(local);
+  std::vector<UnseenRow> folded = WithTypicalErrors(local, table.error_law);
+  if (fitter.size() >= kFewestForTrees) {
+    BoostedFit boosted =
+        FitBoosted(features, inputs, NumInputs(pattern), rows.log_times, table.settings.physics);
+    if (Objective(folded) > kWorthTheWait * Objective(boosted.folded)) {
+      table.residuals = std::move(boosted.residuals);
+      table.log_errors = std::move(boosted.log_errors);
+      table.errors.assign(table.errors.size(), 0);
+      folded = std::move(boosted.folded);
+    }
+  }
+  table.error_scales = FitErrorScales(folded);
+  table.leave_one_out = Summarise(folded, table.error_scales);
   table.shapes = std::move(rows.shapes);
   table.log_times = std::move(rows.log_times);
   return table;

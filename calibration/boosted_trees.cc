@@ -1,0 +1,226 @@
+#include "calibration/boosted_trees.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "base/check.h"
+#include "base/percentile.h"
+#include "base/random.h"
+
+namespace ridgeline::calibration {
+namespace {
+
+constexpr size_t kLeaves = size_t{1} << SymmetricTree::kDepth;
+constexpr double kLeastClip = 2e-3;  // of a log time: below it nothing is an outlier
+
+/// Borders between the quantiles of one input; fewer where it takes few values.
+std::vector<float> BordersOf(std::vector<float> values, int most) {
+  std::sort(values.begin(), values.end());
+  std::vector<float> unique = values;
+  unique.erase(std::unique(unique.begin(), unique.end()), unique.end());
+  std::vector<float> borders;
+  const auto add = [&borders](float low, float high) {
+    const float border = low + (high - low) / 2;
+    if (borders.empty() || border > borders.back()) {
+      borders.push_back(border);
+    }
+  };
+  if (unique.size() <= static_cast<size_t>(most) + 1) {
+    for (size_t i = 0; i + 1 < unique.size(); ++i) {
+      add(unique[i], unique[i + 1]);
+    }
+    return borders;
+  }
+  for (int i = 1; i <= most; ++i) {
+    const float at =
+        values[values.size() * static_cast<size_t>(i) / (static_cast<size_t>(most) + 1)];
+    const auto above = std::upper_bound(unique.begin(), unique.end(), at);
+    if (above != unique.end()) {
+      add(at, *above);
+    }
+  }
+  return borders;
+}
+
+/// Grows trees over rows whose inputs are already numbers of bins.
+class Booster {
+ public:
+  Booster(std::span<const Inputs> rows, size_t num_inputs, std::span<const float> targets,
+          const BoostingSettings& settings)
+      : settings_(settings), random_(settings.seed, "boosted trees") {
+    const size_t count = rows.size();
+    std::vector<float> column(count);
+    for (size_t input = 0; input < num_inputs; ++input) {
+      for (size_t i = 0; i < count; ++i) {
+        column[i] = rows[i][input];
+      }
+      model_.borders.push_back(BordersOf(column, settings.most_borders));
+      std::vector<uint8_t> bins(count);
+      const std::vector<float>& borders = model_.borders.back();
+      for (size_t i = 0; i < count; ++i) {
+        bins[i] = static_cast<uint8_t>(std::lower_bound(borders.begin(), borders.end(), column[i]) -
+                                       borders.begin());
+      }
+      bins_.push_back(std::move(bins));
+      if (!borders.empty()) {
+        usable_.push_back(static_cast<uint8_t>(input));
+      }
+    }
+    std::vector<double> values(targets.begin(), targets.end());
+    model_.base = static_cast<float>(ExactQuantile(values, 0.5));
+    residuals_.assign(targets.begin(), targets.end());
+    for (float& residual : residuals_) {
+      residual -= model_.base;
+    }
+    leaf_of_.resize(count);
+    clipped_.resize(count);
+  }
+
+  BoostedTrees Grow() {
+    for (int i = 0; i < settings_.trees && !usable_.empty(); ++i) {
+      AddTree();
+    }
+    return std::move(model_);
+  }
+
+ private:
+  void AddTree() {
+    Clip();
+    const size_t count = residuals_.size();
+    seen_.clear();
+    for (size_t i = 0; i < count; ++i) {
+      if (random_.Uniform() < settings_.rows_share) {
+        seen_.push_back(static_cast<uint32_t>(i));
+      }
+    }
+    std::fill(leaf_of_.begin(), leaf_of_.end(), uint8_t{0});
+    SymmetricTree tree;
+    for (int level = 0; level < SymmetricTree::kDepth; ++level) {
+      const SymmetricTree::Question best = BestQuestion(size_t{1} << level);
+      tree.questions[static_cast<size_t>(level)] = best;
+      const std::vector<uint8_t>& bins = bins_[best.input];
+      for (size_t i = 0; i < count; ++i) {
+        leaf_of_[i] = static_cast<uint8_t>(leaf_of_[i] | ((bins[i] > best.border) << level));
+      }
+    }
+    std::array<double, kLeaves> sums{};
+    std::array<double, kLeaves> counts{};
+    for (const uint32_t i : seen_) {
+      sums[leaf_of_[i]] += clipped_[i];
+      counts[leaf_of_[i]] += 1;
+    }
+    for (size_t leaf = 0; leaf < kLeaves; ++leaf) {
+      const double value = settings_.rate * sums[leaf] / (counts[leaf] + settings_.shrinkage);
+      tree.leaves[leaf] = kLeafStep * static_cast<float>(std::clamp(std::round(value / kLeafStep),
+                                                                    -32767.0, 32767.0));
+    }
+    for (size_t i = 0; i < count; ++i) {
+      residuals_[i] -= tree.leaves[leaf_of_[i]];
+    }
+    model_.trees.push_back(tree);
+  }
+
+  void Clip() {
+    std::vector<double> sizes(residuals_.size());
+    for (size_t i = 0; i < sizes.size(); ++i) {
+      sizes[i] = std::abs(residuals_[i]);
+    }
+    const auto clip =
+        static_cast<float>(std::max(kLeastClip, ExactQuantile(sizes, settings_.clip_quantile)));
+    for (size_t i = 0; i < residuals_.size(); ++i) {
+      clipped_[i] = std::clamp(residuals_[i], -clip, clip);
+    }
+  }
+
+  /// The question that takes the most from the squared residuals over all leaves of this level.
+  SymmetricTree::Question BestQuestion(size_t leaves) {
+    SymmetricTree::Question best{.input = usable_.front(), .border = 0};
+    double most = -1;
+    const size_t stride = static_cast<size_t>(settings_.most_borders) + 1;
+    for (const uint8_t input : usable_) {
+      if (random_.Uniform() >= settings_.inputs_share) {
+        continue;
+      }
+      const std::vector<uint8_t>& bins = bins_[input];
+      const size_t num_bins = model_.borders[input].size() + 1;
+      sums_.assign(leaves * stride, 0);
+      counts_.assign(leaves * stride, 0);
+      for (const uint32_t i : seen_) {
+        const size_t cell = leaf_of_[i] * stride + bins[i];
+        sums_[cell] += clipped_[i];
+        counts_[cell] += 1;
+      }
+      gains_.assign(num_bins - 1, 0);
+      for (size_t leaf = 0; leaf < leaves; ++leaf) {
+        AddGains(leaf * stride, num_bins);
+      }
+      for (size_t border = 0; border + 1 < num_bins; ++border) {
+        if (gains_[border] > most) {
+          most = gains_[border];
+          best = {.input = input, .border = static_cast<uint8_t>(border)};
+        }
+      }
+    }
+    return best;
+  }
+
+  void AddGains(size_t first, size_t num_bins) {
+    double sum = 0;
+    double count = 0;
+    for (size_t bin = 0; bin < num_bins; ++bin) {
+      sum += sums_[first + bin];
+      count += counts_[first + bin];
+    }
+    if (count == 0) {
+      return;
+    }
+    double below = 0;
+    double rows_below = 0;
+    for (size_t bin = 0; bin + 1 < num_bins; ++bin) {
+      below += sums_[first + bin];
+      rows_below += counts_[first + bin];
+      const double above = sum - below;
+      gains_[bin] += below * below / (rows_below + settings_.shrinkage) +
+                     above * above / (count - rows_below + settings_.shrinkage);
+    }
+  }
+
+  const BoostingSettings& settings_;
+  RandomStream random_;
+  BoostedTrees model_;
+  std::vector<std::vector<uint8_t>> bins_;  // [input][row]
+  std::vector<uint8_t> usable_;             // inputs that vary
+  std::vector<float> residuals_;
+  std::vector<float> clipped_;
+  std::vector<uint8_t> leaf_of_;
+  std::vector<uint32_t> seen_;
+  std::vector<double> sums_;
+  std::vector<double> counts_;
+  std::vector<double> gains_;
+};
+
+}  // namespace
+
+double BoostedTrees::At(const Inputs& inputs) const {
+  double sum = base;
+  for (const SymmetricTree& tree : trees) {
+    size_t leaf = 0;
+    for (size_t level = 0; level < SymmetricTree::kDepth; ++level) {
+      const SymmetricTree::Question question = tree.questions[level];
+      leaf |= static_cast<size_t>(inputs[question.input] > borders[question.input][question.border])
+              << level;
+    }
+    sum += tree.leaves[leaf];
+  }
+  return sum;
+}
+
+BoostedTrees FitBoostedTrees(std::span<const Inputs> rows, size_t num_inputs,
+                             std::span<const float> targets, const BoostingSettings& settings) {
+  CHECK(!rows.empty() && rows.size() == targets.size() && num_inputs <= kMostInputs);
+  CHECK(settings.most_borders >= 1 && settings.most_borders <= 255);
+  return Booster(rows, num_inputs, targets, settings).Grow();
+}
+
+}  // namespace ridgeline::calibration
