@@ -82,6 +82,24 @@ Cost AtLeast(Cost cost, Seconds bound) {
   return cost;
 }
 
+/// Whether such a run may ask a table of this pattern: matrices and attention in its own types.
+bool CanRead(const hardware::RunProfile& run, const TimedOperation& pattern) {
+  return std::visit(
+      [&](const auto& op) {
+        using Op = std::decay_t<decltype(op)>;
+        if constexpr (std::is_same_v<Op, MemoryBound>) {
+          return true;
+        } else if constexpr (std::is_same_v<Op, Attention>) {
+          return run.has_fused_attention;
+        } else if constexpr (std::is_same_v<Op, OtherOperation>) {
+          return false;
+        } else {
+          return std::ranges::count(run.dtypes, op.dtype) > 0;
+        }
+      },
+      pattern);
+}
+
 std::optional<Operation> BaseOperation(const TimedOperation& operation) {
   return std::visit(
       [](const auto& op) -> std::optional<Operation> {
@@ -230,7 +248,7 @@ Result<Cost> MeasuredCostModel::CostOf(const TimedOperation& operation,
                ? MixtureByRoofline(*layer)
                : Result<Cost>(Fail({.code = ErrorCode::kFailedPrecondition,
                                     .message = "mixture layers were not measured so: " +
-                                               ConditionText(condition)}));
+                                               Describe(condition)}));
   }
   const Operation plain = *BaseOperation(operation);
   const Result<Seconds> bound = PeakBound(gpu(), plain);
@@ -240,8 +258,8 @@ Result<Cost> MeasuredCostModel::CostOf(const TimedOperation& operation,
   }
   if (!cost && condition != Condition{}) {
     return Fail({.code = ErrorCode::kFailedPrecondition,
-                 .message = fmt::format("{} was not measured under {}", OperationName(plain),
-                                        ConditionText(condition)),
+                 .message = fmt::format("{} was not measured so: {}", OperationName(plain),
+                                        Describe(condition)),
                  .hint = "measure it so on the GPU, or ask for the steady condition"});
   }
   if (!cost) {
@@ -296,7 +314,7 @@ std::vector<hardware::RateInUse> MeasuredCostModel::RatesFor(
   std::vector<hardware::RateInUse> rates;
   for (const CostTable& table : tables_) {
     const FittedTable& fitted = table.fitted();
-    if (fitted.condition != Condition{}) {
+    if (fitted.condition != Condition{} || !CanRead(run, fitted.pattern)) {
       continue;
     }
     rates.push_back(

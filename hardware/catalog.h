@@ -29,8 +29,13 @@ class Catalog {
 
   /// Clusters resolved from now on know what `source` has measured for them. Shared: the copies of
   /// a catalog ask one source, which reads each profile once. Null: every cost is analytic.
-  void set_cost_source(std::shared_ptr<const CostSource> source) { costs_ = std::move(source); }
+  /// `takes_measured_only`: answers for these clusters may rest on nothing else.
+  void set_cost_source(std::shared_ptr<const CostSource> source, bool takes_measured_only = false) {
+    costs_ = std::move(source);
+    takes_measured_only_ = takes_measured_only;
+  }
   const std::shared_ptr<const CostSource>& cost_source() const { return costs_; }
+  bool takes_measured_only() const { return takes_measured_only_; }
 
   /// Names of a kind ("gpus", "models" ...), sorted, without duplicates.
   std::vector<std::string> Names(std::string_view kind) const;
@@ -54,6 +59,7 @@ class Catalog {
   std::vector<std::filesystem::path> roots_;
   std::optional<std::vector<std::filesystem::path>> allowed_;  // unset: every file
   std::shared_ptr<const CostSource> costs_;
+  bool takes_measured_only_ = false;
 };
 
 }  // namespace ridgeline::hardware

@@ -36,6 +36,7 @@ struct Cluster {
   Fabric fabric;  // kind kNone for a single node
   /// Shared: one profile's tables serve every cluster of its GPU. Null: nothing was measured.
   std::shared_ptr<const MeasuredCosts> measured = nullptr;
+  bool takes_measured_only = false;  // an answer that rests on other costs is refused
   int64_t gpus() const { return nodes * node.gpus; }
 };
 

@@ -297,6 +297,7 @@ Result<Cluster> Catalog::ResolveCluster(const Reference<ClusterDescription>& ref
   cluster.name = cluster.nodes == 1 ? cluster.node.name
                                     : fmt::format("{} x {}, {}", cluster.nodes, cluster.node.name,
                                                   cluster.fabric.name);
+  cluster.takes_measured_only = takes_measured_only_;
   if (costs_ != nullptr) {
     ASSIGN_OR_RETURN(cluster.measured, costs_->For(cluster));
   }

@@ -61,6 +61,8 @@ void ForgetSteps(LayerCosts& costs) {
   for (CostedLayer& layer : costs.layers) {
     layer.forward.steps = {};
     layer.backward.steps = {};
+    layer.forward.reliance = {};
+    layer.backward.reliance = {};
   }
 }
 

@@ -2,7 +2,9 @@
 /// goes, what to know about it.
 #pragma once
 
+#include <array>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,6 +40,24 @@ struct Assumption {
   std::string source;
 };
 
+/// The measurements that an answer used.
+struct UsedCalibration {
+  std::string name;             // of the profile: "h100-sxm"
+  std::string sha256;           // of its file
+  std::string gpu;              // that was measured
+  bool is_transferred = false;  // to another GPU
+  friend bool operator==(const UsedCalibration&, const UsedCalibration&) = default;
+};
+
+/// An operation whose cost was not measured, nor lies between measured ones.
+struct UnmeasuredOperation {
+  std::string what;    // the largest of its name and type: "grouped_gemm ..."
+  double share = 0.0;  // of the time of all operations, with others of its name and type
+  Evidence evidence = Evidence::kAnalytic;
+};
+
+inline constexpr size_t kNumEvidence = 4;
+
 /// What was simulated: decides which metrics lead.
 enum class ReportKind { kTraining, kServing, kForward };
 
@@ -62,7 +82,12 @@ struct Report {
   std::vector<Metric> metrics;
   std::vector<Share>
       time;  // adds up to step_time (training), pass_time (forward), e2el.mean (serving)
-  std::vector<Share> memory;  // adds up to memory.peak
+  std::vector<Share> memory;                   // adds up to memory.peak
+  std::optional<UsedCalibration> calibration;  // unset: every cost is analytic
+  /// Of the time of all operations (busy, not exposed), by Evidence; adds up to 1, or is all 0.
+  /// Serving: of a request of mean lengths at the mean batch.
+  std::array<double, kNumEvidence> evidence = {};
+  std::vector<UnmeasuredOperation> unmeasured;  // largest share first
   std::vector<Assumption> assumptions;
   std::vector<Error> warnings;
   bool fits = true;

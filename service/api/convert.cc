@@ -239,6 +239,24 @@ void ToMessage(const sim::Report& report, v1::Report& message) {
     ToMessage(warning, Severity::kWarning, *message.add_warnings());
   }
   message.set_fits(report.fits);
+  if (report.calibration) {
+    v1::Calibration& used = *message.mutable_calibration();
+    used.set_name(report.calibration->name);
+    used.set_sha256(report.calibration->sha256);
+    used.set_gpu(report.calibration->gpu);
+    used.set_is_transferred(report.calibration->is_transferred);
+  }
+  for (size_t i = 0; i < report.evidence.size(); ++i) {
+    v1::EvidenceShare& added = *message.add_evidence();
+    added.set_evidence(EvidenceMessage(static_cast<Evidence>(i)));
+    added.set_share(report.evidence.at(i));
+  }
+  for (const sim::UnmeasuredOperation& operation : report.unmeasured) {
+    v1::UnmeasuredOperation& added = *message.add_unmeasured();
+    added.set_what(operation.what);
+    added.set_share(operation.share);
+    added.set_evidence(EvidenceMessage(operation.evidence));
+  }
 }
 
 sim::Report FromMessage(const v1::Report& message) {
@@ -263,6 +281,21 @@ sim::Report FromMessage(const v1::Report& message) {
   }
   for (const v1::Diagnostic& warning : message.warnings()) {
     report.warnings.push_back(FromMessage(warning));
+  }
+  if (message.has_calibration()) {
+    const v1::Calibration& used = message.calibration();
+    report.calibration = {.name = used.name(),
+                          .sha256 = used.sha256(),
+                          .gpu = used.gpu(),
+                          .is_transferred = used.is_transferred()};
+  }
+  for (const v1::EvidenceShare& share : message.evidence()) {
+    report.evidence.at(static_cast<size_t>(EvidenceOf(share.evidence()))) += share.share();
+  }
+  for (const v1::UnmeasuredOperation& operation : message.unmeasured()) {
+    report.unmeasured.push_back({.what = operation.what(),
+                                 .share = operation.share(),
+                                 .evidence = EvidenceOf(operation.evidence())});
   }
   return report;
 }

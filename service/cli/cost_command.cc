@@ -22,6 +22,7 @@ namespace {
 constexpr int kMostShown = 20;  // mistakes told in full on standard error
 
 Result<hardware::Cluster> WithCosts(const hardware::Catalog& catalog, hardware::Cluster cluster) {
+  cluster.takes_measured_only = catalog.takes_measured_only();
   if (catalog.cost_source() != nullptr) {
     ASSIGN_OR_RETURN(cluster.measured, catalog.cost_source()->For(cluster));
   }
@@ -95,14 +96,16 @@ class Pricing {
     if (!line) {
       return Refuse(line.error());
     }
-    Result<ridgeline::Cost> cost = compute::CostOfLine(*line, cluster_, time_);
+    Result<compute::LineCost> cost = compute::CostOfLine(*line, cluster_, time_);
     if (!cost) {
       cost.error().where = place.At(0);
       return Refuse(cost.error());
     }
     const bool is_collective = compute::IsCollective(*line);
     has_collectives_ = has_collectives_ || is_collective;
-    output_.Answer(line->op, *cost, is_collective ? "" : compute::kRooflineCondition);
+    output_.Answer(
+        line->op, cost->cost,
+        cost->condition ? std::string_view(TextOf(*cost->condition)) : std::string_view());
   }
 
   int Finish() {
@@ -117,6 +120,15 @@ class Pricing {
   }
 
  private:
+  /// Of the condition before this one, mostly: built once for a run of lines.
+  const std::string& TextOf(const hardware::Condition& condition) {
+    if (condition_text_.empty() || !(condition == condition_)) {
+      condition_ = condition;
+      condition_text_ = Describe(condition);
+    }
+    return condition_text_;
+  }
+
   void Refuse(const Error& error) {
     output_.Refuse(error, line_);
     if (++num_errors_ <= kMostShown) {
@@ -132,6 +144,8 @@ class Pricing {
   compute::OperationTime time_;
   CostOutput output_;
   std::shared_ptr<const SourceText> source_;
+  hardware::Condition condition_;
+  std::string condition_text_;
   int line_ = 0;
   int num_errors_ = 0;
   bool has_collectives_ = false;

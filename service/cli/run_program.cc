@@ -136,7 +136,7 @@ int RunCommand(CommandLine line, const Interrupt& interrupt) {
   if (!costs) {
     return Fail(costs.error(), has_color);
   }
-  session.catalog.set_cost_source(*std::move(costs));
+  session.catalog.set_cost_source(*std::move(costs), session.line.is_strict_calibration);
   const Result<int> result = Dispatch(session);
   bar.reset();
   if (!result) {

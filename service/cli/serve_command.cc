@@ -46,7 +46,7 @@ Result<int> Serve(Session& session) {
       .max_queue = line.max_queue.value_or(1024),
       .jobs = line.jobs.value_or(processors),
       .catalog = hardware::Catalog::Sandboxed(session.catalog.roots(), line.allowed_paths)};
-  options.catalog.set_cost_source(session.catalog.cost_source());
+  options.catalog.set_cost_source(session.catalog.cost_source(), line.is_strict_calibration);
   if (!line.is_quiet) {
     options.log = [](const std::string& run) { Tell(run + "\n"); };
   }

@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <string>
+
 #include "planner/validation/validate.h"
 #include "planner/validation/validation_json.h"
 #include "planner/validation/validation_text.h"
@@ -25,6 +28,16 @@ std::string Render(const validation::ValidationReport& report, report::OutputFor
   return {};
 }
 
+/// Some case was left out because its costs were not measured: the reason is that error's.
+bool HasUnmeasured(const validation::ValidationReport& report) {
+  return std::ranges::any_of(report.suites, [](const validation::SuiteOutcome& suite) {
+    return std::ranges::any_of(suite.cases, [](const validation::CaseOutcome& outcome) {
+      return outcome.skip == validation::SkipKind::kError &&
+             outcome.reason.find("no measurement of ") != std::string::npos;
+    });
+  });
+}
+
 }  // namespace
 
 Result<int> Validate(Session& session) {
@@ -39,6 +52,9 @@ Result<int> Validate(Session& session) {
   if (report.is_partial) {
     // The answer so far is written; the exit code says why it ends there.
     RETURN_IF_ERROR(session.stop.Check());
+  }
+  if (line.is_strict_calibration && HasUnmeasured(report)) {
+    return kExitNotMeasured;
   }
   return report.IsWithinTolerance() ? kExitDone : kExitAnswerIsNo;
 }

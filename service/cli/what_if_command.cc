@@ -68,6 +68,11 @@ Result<int> WhatIf(Session& session) {
   if (line.output == report::OutputFormat::kTable || line.output == report::OutputFormat::kWide) {
     session.closing_note = NextStep(line, result.what_if);
   }
+  for (const planner::Variant& variant : result.what_if.variants) {
+    if (variant.error && ExitCodeOf(*variant.error) == kExitNotMeasured) {
+      return kExitNotMeasured;
+    }
+  }
   return result.what_if.base.fits ? kExitDone : kExitAnswerIsNo;
 }
 

@@ -40,12 +40,38 @@ Json CandidateOf(const sim::Report& report, size_t number) {
     assumptions.push_back(
         {{"what", assumption.what}, {"value", assumption.value}, {"source", assumption.source}});
   }
+  Json evidence = Json::object();
+  for (size_t i = 0; i < sim::kNumEvidence; ++i) {
+    evidence[std::string(EvidenceName(static_cast<Evidence>(i)))] = report.evidence.at(i);
+  }
+  Json unmeasured = Json::array();
+  for (const sim::UnmeasuredOperation& operation : report.unmeasured) {
+    unmeasured.push_back({{"what", operation.what},
+                          {"share", operation.share},
+                          {"evidence", EvidenceName(operation.evidence)}});
+  }
   return {{"id", "c" + std::to_string(number)},
           {"title", report.title},
           {"settings", std::move(settings)},
           {"metrics", std::move(metrics)},
           {"breakdown", {{"time", Shares(report.time)}, {"memory", Shares(report.memory)}}},
+          {"evidence",
+           {{"calibration", report.calibration ? Json(report.calibration->name) : Json()},
+            {"time", std::move(evidence)},
+            {"unmeasured", std::move(unmeasured)}}},
           {"assumptions", std::move(assumptions)}};
+}
+
+/// Name and hash of the measurements; null where there are none.
+Json CalibrationOf(const sim::Report& report) {
+  if (!report.calibration) {
+    return nullptr;
+  }
+  const sim::UsedCalibration& used = *report.calibration;
+  return {{"name", used.name},
+          {"sha256", used.sha256},
+          {"gpu", used.gpu},
+          {"transferred", used.is_transferred}};
 }
 
 Json Warnings(const std::vector<Error>& list) {
@@ -105,6 +131,7 @@ Json Search(const planner::Plan& plan) {
 
 std::string RenderJson(const SimulationResult& result) {
   Json document = Begin(result.seed, result.inputs, IsFeasible(result));
+  document["calibration"] = CalibrationOf(result.report);
   document["candidates"] = Json::array({CandidateOf(result.report, 1)});
   if (!result.targets.empty()) {
     Json targets = Json::array();
@@ -144,6 +171,8 @@ std::string RenderJson(const PlanResult& result) {
     entry["searched"] = std::move(searched);
     candidates.push_back(std::move(entry));
   }
+  document["calibration"] =
+      plan.candidates.empty() ? Json() : CalibrationOf(plan.candidates.front().report);
   document["candidates"] = std::move(candidates);
   document["search"] = Search(plan);
   document["warnings"] =
@@ -184,6 +213,7 @@ std::string RenderJson(const WhatIfResult& result) {
     entry["explained_by"] = std::move(causes);
     candidates.push_back(std::move(entry));
   }
+  document["calibration"] = CalibrationOf(what_if.base);
   document["candidates"] = std::move(candidates);
   if (what_if.is_partial) {
     document["partial"] = true;

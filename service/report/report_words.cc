@@ -167,6 +167,39 @@ std::string ExactCell(const sim::Report& report, const std::string& name) {
   return metric == nullptr ? "" : ExactNumber(metric->value);
 }
 
+/// ":\n        94 % of its operations' time from measured kernels (profile h100-sxm, sha256 ...), 6
+/// % analytic"; nothing where nothing was measured.
+std::string MeasuredShare(const sim::Report& report) {
+  if (!report.calibration) {
+    return {};
+  }
+  const sim::UsedCalibration& used = *report.calibration;
+  const std::vector<double> percent =
+      PercentagesAddingTo100({report.evidence.begin(), report.evidence.end()});
+  const auto at = [&](Evidence evidence) { return percent[static_cast<size_t>(evidence)]; };
+  std::string text = fmt::format(
+      ";\n        {:.1f} % of operation time {} (profile {}, sha256 {:.12})",
+      used.is_transferred ? at(Evidence::kExtrapolated)
+                          : at(Evidence::kMeasured) + at(Evidence::kInterpolated),
+      used.is_transferred ? fmt::format("carried over from kernels measured on {}", used.gpu)
+                          : std::string("from measured kernels"),
+      used.name, used.sha256);
+  if (!used.is_transferred && at(Evidence::kExtrapolated) > 0) {
+    text += fmt::format(", {:.1f} % extrapolated", at(Evidence::kExtrapolated));
+  }
+  if (at(Evidence::kAnalytic) > 0) {
+    text += fmt::format(", {:.1f} % analytic", at(Evidence::kAnalytic));
+  }
+  if (!report.unmeasured.empty()) {
+    const sim::UnmeasuredOperation& first = report.unmeasured.front();
+    text += fmt::format(
+        "\n        most {}: {} and its like, {:.1f} %",
+        first.evidence == Evidence::kAnalytic ? "of what is analytic" : "of what is extrapolated",
+        first.what, 100 * first.share);
+  }
+  return text;
+}
+
 std::string Trust(const sim::Report& report) {
   const sim::Metric* const headline = report.Find(sim::HeadlineMetric(report.kind));
   if (headline == nullptr) {
@@ -178,6 +211,7 @@ std::string Trust(const sim::Report& report) {
     text += fmt::format(", {:+.0f} to {:+.0f} %", 100 * (headline->low / headline->value - 1),
                         100 * (headline->high / headline->value - 1));
   }
+  text += MeasuredShare(report);
   const auto is_default = [](const sim::Assumption& assumption) {
     return assumption.source == "default";
   };

@@ -5,33 +5,36 @@
 
 #include <fmt/format.h>
 
+#include "sim/reliance.h"
+
 namespace ridgeline::compute {
 namespace {
 
-/// The analytic models know one condition. Another is not approximated by it: on an H100 the
-/// differences are of 0.7 to 1.45 times.
-Status CheckCondition(const OperationLine& line) {
-  const Condition& asked = line.condition;
+using hardware::CacheState;
+using hardware::Clock;
+using hardware::Condition;
+using hardware::Launch;
+using hardware::Layout;
+
+/// The roofline knows one condition. Another is not approximated by it: on an H100 the differences
+/// are of 0.7 to 1.45 times.
+Status CheckRoofline(const AskedCondition& asked) {
   const auto unbuilt = [](std::string_view what, std::string_view key) {
-    return Unimplemented(fmt::format("not built yet: {}", what),
+    return Unimplemented(fmt::format("not built yet: {} where it was not measured", what),
                          fmt::format("leave out \"{}\": the analytic model answers for {}", key,
-                                     kRooflineCondition));
+                                     Describe(hardware::kRooflineCondition)));
   };
-  if (IsCollective(line) && asked.clock) {
-    return InvalidArgument("a collective has no clock of its own", "leave out \"clock\"");
+  if (asked.clock.value_or(Clock::kSustained) != Clock::kSustained) {
+    return unbuilt(fmt::format("cost at {} clocks", Name(*asked.clock)), "clock");
   }
-  if (asked.clock == Clock::kBurst) {
-    return unbuilt("cost at burst clocks", "clock");
+  if (asked.launch.value_or(Launch::kGraph) != Launch::kGraph) {
+    return unbuilt(fmt::format("cost of launch {}", Name(*asked.launch)), "launch");
   }
-  if (asked.launch == Launch::kEager) {
-    return unbuilt("cost of an eager launch", "launch");
+  if (asked.cache.value_or(CacheState::kCold) != CacheState::kCold) {
+    return unbuilt(fmt::format("cost with cache {}", Name(*asked.cache)), "cache");
   }
-  if (asked.cache == CacheState::kWarm) {
-    return unbuilt("cost with a warm cache", "cache");
-  }
-  if (asked.layout && *asked.layout != Layout::kTN) {
-    return unbuilt(fmt::format("cost of layout {}", *asked.layout == Layout::kNN ? "NN" : "NT"),
-                   "layout");
+  if (asked.layout.value_or(Layout::kTN) != Layout::kTN) {
+    return unbuilt(fmt::format("cost of layout {}", Name(*asked.layout)), "layout");
   }
   return {};
 }
@@ -62,20 +65,64 @@ bool IsCollective(const OperationLine& line) {
   return !line.parts.empty() && std::holds_alternative<Collective>(line.parts.front());
 }
 
-Result<Cost> CostOfLine(const OperationLine& line, const hardware::Cluster& cluster,
-                        const OperationTime& time) {
-  RETURN_IF_ERROR(CheckCondition(line));
-  Cost sum;
-  sum.evidence = Evidence::kMeasured;  // the best: each part can only worsen it
-  for (const auto& part : line.parts) {
-    Result<Cost> cost = std::holds_alternative<Collective>(part)
-                            ? PriceCollective(std::get<Collective>(part), cluster, time)
-                            : time.CostOf(std::get<Operation>(part));
-    if (!cost) {
-      return cost;
+namespace {
+
+Result<Cost> PriceOperation(const Operation& operation, const AskedCondition& asked,
+                            const OperationTime& time) {
+  if (time.calibration() != nullptr) {
+    Result<Cost> cost = time.CostUnder(operation, asked.Filled());
+    if (cost && cost->evidence == Evidence::kAnalytic) {
+      RETURN_IF_ERROR(CheckRoofline(asked));
     }
-    sum = sum + *cost;
+    return cost;
   }
+  RETURN_IF_ERROR(CheckRoofline(asked));
+  return time.CostOf(operation);
+}
+
+}  // namespace
+
+Result<LineCost> CostOfLine(const OperationLine& line, const hardware::Cluster& cluster,
+                            const OperationTime& time) {
+  const auto refuse = [&](const Cost& cost) -> Status {
+    if (cluster.takes_measured_only && cost.evidence >= Evidence::kExtrapolated) {
+      return Fail(sim::NotMeasured(
+          std::visit([](const auto& part) { return Describe(part); }, line.parts.front()),
+          cost.evidence, cluster.gpu.name));
+    }
+    return {};
+  };
+  if (IsCollective(line) && line.condition.clock) {
+    return InvalidArgument("a collective has no clock of its own", "leave out \"clock\"");
+  }
+  if (line.layer) {
+    if (const std::optional<Cost> cost = time.CostOfLayer(*line.layer, line.condition.Filled())) {
+      RETURN_IF_ERROR(refuse(*cost));
+      return LineCost{.cost = *cost, .condition = line.condition.Filled()};
+    }
+    if (line.layer->skew > 0) {
+      return Unimplemented("not built yet: uneven loads of experts where they were not measured",
+                           "leave out \"skew\"");
+    }
+  }
+  LineCost sum{.cost = {}, .condition = line.condition.Filled()};
+  sum.cost.evidence = Evidence::kMeasured;  // the best: each part can only worsen it
+  for (const auto& part : line.parts) {
+    if (std::holds_alternative<Collective>(part)) {
+      RETURN_IF_ERROR(CheckRoofline(line.condition));  // tables of collectives are steady ones
+      ASSIGN_OR_RETURN(const Cost cost, PriceCollective(std::get<Collective>(part), cluster, time));
+      sum.cost = sum.cost + cost;
+      sum.condition.reset();
+      continue;
+    }
+    ASSIGN_OR_RETURN(const Cost cost,
+                     PriceOperation(std::get<Operation>(part), line.condition, time));
+    sum.cost = sum.cost + cost;
+    if (cost.evidence == Evidence::kAnalytic && sum.condition) {
+      sum.condition = hardware::kRooflineCondition;
+    }
+  }
+  RETURN_IF_ERROR(refuse(sum.cost));
   return sum;
 }
 

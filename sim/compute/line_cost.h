@@ -1,6 +1,8 @@
 /// Prices a line of `cost` on a cluster: its parts one after the other.
 #pragma once
 
+#include <optional>
+
 #include "base/evidence.h"
 #include "base/result.h"
 #include "hardware/cluster.h"
@@ -9,16 +11,22 @@
 
 namespace ridgeline::compute {
 
-/// The clock at which the roofline prices matrix work: its rates are those of large GEMMs back to
-/// back (hardware/gpu.h, Gpu::sustained). For a GPU without a cited rate it is the vendor's peak.
-inline constexpr std::string_view kRooflineCondition = "sustained clock, graph, cold cache, TN";
-
 bool IsCollective(const OperationLine& line);
 
-/// Sum of the parts. Errors: kUnimplemented for a condition that the analytic models cannot tell
-/// apart, with its name; more ranks than GPUs, or over nodes that the cluster lacks; a data type
-/// that the GPU lacks.
-Result<Cost> CostOfLine(const OperationLine& line, const hardware::Cluster& cluster,
-                        const OperationTime& time);
+struct LineCost {
+  Cost cost;
+  /// Under which it holds: the line's, or the roofline's where that answered. Nothing for
+  /// collectives.
+  std::optional<hardware::Condition> condition;
+};
+
+/// Sum of the parts; a mixture layer as one where such layers were measured. With measured costs a
+/// line is answered for the condition that it asks for, steady where it says nothing; where nothing
+/// was measured the roofline answers, for its own condition (hardware/condition.h) unless the line
+/// asks for another. Errors: kUnimplemented or kFailedPrecondition for a condition that cannot be
+/// answered for, with its name; more ranks than GPUs, or over nodes that the cluster lacks; a data
+/// type that the GPU lacks; what was not measured, when the cluster takes nothing else.
+Result<LineCost> CostOfLine(const OperationLine& line, const hardware::Cluster& cluster,
+                            const OperationTime& time);
 
 }  // namespace ridgeline::compute

@@ -105,6 +105,23 @@ int64_t LineFields::CountOr(std::string_view key, int64_t otherwise, int64_t mos
   return field == nullptr ? otherwise : ReadCount(*field, otherwise == 0 ? 0 : 1, most);
 }
 
+double LineFields::NumberOr(std::string_view key, double otherwise) {
+  const JsonField* const field = Find(key);
+  if (field == nullptr) {
+    return otherwise;
+  }
+  double value = -1;
+  const char* const end = field->value.data() + field->value.size();
+  if (field->kind != JsonField::Kind::kNumber ||
+      std::from_chars(field->value.data(), end, value).ptr != end || !(value >= 0)) {
+    Fail(field->value_offset, field->value.size(),
+         fmt::format("{} must be a number from 0: {}", key, Shown(*field)), {},
+         ErrorCode::kInvalidArgument);
+    return otherwise;
+  }
+  return value;
+}
+
 bool LineFields::FlagOr(std::string_view key, bool otherwise) {
   const JsonField* const field = Find(key);
   if (field == nullptr) {

@@ -34,6 +34,8 @@ class LineFields {
   int64_t Count(std::string_view key, int64_t most = kMostCount);
   /// A default of 0 may also be written.
   int64_t CountOr(std::string_view key, int64_t otherwise, int64_t most = kMostCount);
+  /// A number from 0.
+  double NumberOr(std::string_view key, double otherwise);
   bool FlagOr(std::string_view key, bool otherwise);
   DType DTypeOr(std::string_view key, DType otherwise);
   /// Index of the name that is written.

@@ -45,21 +45,24 @@ class LineReader {
   void CrossEntropy();
   void Adam();
   void Copy();
+  void Cast();
   void Mixture();
   void Collect();
 
   Result<OperationLine> Take();
 
  private:
-  static const std::array<Entry, 23>& Entries();
+  static const std::array<Entry, 24>& Entries();
 
   void Add(std::variant<Operation, Collective> part) { line_.parts.push_back(std::move(part)); }
   void AddMemory(MemoryBoundKind kind, double bytes_read, double bytes_written) {
     Add(Operation{MemoryBound{.kind = kind,
                               .read = Bytes::FromBase(bytes_read),
                               .written = Bytes::FromBase(bytes_written),
-                              .dtype = dtype_}});
+                              .dtype = dtype_,
+                              .rows = rows_}});
   }
+  int64_t Tokens() { return rows_ = fields_.Count("tokens"); }
   double ElementBytes() const { return BytesPerElement(dtype_).base(); }
   void ReadCondition();
 
@@ -67,12 +70,13 @@ class LineReader {
   OperationLine line_;
   const Entry* entry_ = nullptr;
   DType dtype_ = DType::kBf16;
+  int64_t rows_ = 0;  // of memory-bound parts: the line's tokens, once read
 };
 
-const std::array<LineReader::Entry, 23>& LineReader::Entries() {
+const std::array<LineReader::Entry, 24>& LineReader::Entries() {
   using enum MemoryBoundKind;
   using enum CollectiveKind;
-  static constexpr std::array<Entry, 23> kEntries = {{
+  static constexpr std::array<Entry, 24> kEntries = {{
       {.op = "gemm", .read = &LineReader::Gemm, .has_matrices = true},
       {.op = "grouped_gemm", .read = &LineReader::GroupedGemm, .has_matrices = true},
       {.op = "attention", .read = &LineReader::Attention},
@@ -95,6 +99,7 @@ const std::array<LineReader::Entry, 23>& LineReader::Entries() {
       {.op = "adam", .read = &LineReader::Adam},
       {.op = "optimizer", .read = &LineReader::Adam},
       {.op = "copy", .read = &LineReader::Copy},
+      {.op = "cast", .read = &LineReader::Cast},
       {.op = "moe", .read = &LineReader::Mixture, .has_matrices = true},
   }};
   return kEntries;
@@ -162,34 +167,34 @@ void LineReader::Attention() {
 }
 
 void LineReader::Norm() {
-  const double size = D(fields_.Count("tokens")) * D(fields_.Count("hidden")) * ElementBytes();
+  const double size = D(Tokens()) * D(fields_.Count("hidden")) * ElementBytes();
   // Fused with the residual: stream and branch in, their sum and its norm out.
   const double streams = fields_.FlagOr("residual", false) ? 2 : 1;
   AddMemory(entry_->memory, streams * size, streams * size);
 }
 
 void LineReader::Rotary() {
-  const double tokens = D(fields_.Count("tokens"));
+  const double tokens = D(Tokens());
   const double heads = D(fields_.Count("heads")) + D(fields_.CountOr("kv_heads", 0));
   const double size = tokens * heads * D(fields_.Count("head_dim")) * ElementBytes();
   AddMemory(MemoryBoundKind::kRotary, size, size);
 }
 
 void LineReader::Activation() {
-  const double tokens = D(fields_.Count("tokens"));
+  const double tokens = D(Tokens());
   const double width = D(fields_.Count(fields_.Has("hidden") ? "hidden" : "ffn"));
   const double size = tokens * width * ElementBytes();
   AddMemory(entry_->memory, entry_->memory == MemoryBoundKind::kSwiGlu ? 2 * size : size, size);
 }
 
 void LineReader::ElementWise() {
-  const double size = D(fields_.Count("tokens")) * D(fields_.Count("hidden")) * ElementBytes();
+  const double size = D(Tokens()) * D(fields_.Count("hidden")) * ElementBytes();
   AddMemory(entry_->memory, entry_->memory == MemoryBoundKind::kResidualAdd ? 2 * size : size,
             size);
 }
 
 void LineReader::CrossEntropy() {
-  const double logits = D(fields_.Count("tokens")) * D(fields_.Count("vocabulary"));
+  const double logits = D(Tokens()) * D(fields_.Count("vocabulary"));
   AddMemory(MemoryBoundKind::kCrossEntropy, logits * ElementBytes(),
             logits * BytesPerElement(DType::kFp32).base());
 }
@@ -210,28 +215,54 @@ void LineReader::Copy() {
   AddMemory(MemoryBoundKind::kCopy, bytes / 2, bytes / 2);
 }
 
+void LineReader::Cast() {
+  const double elements = D(fields_.Has("elements") ? fields_.Count("elements", kMostBytes)
+                                                    : Tokens() * fields_.Count("hidden"));
+  const DType output = fields_.DTypeOr("output_dtype", dtype_);
+  AddMemory(MemoryBoundKind::kCast, elements * ElementBytes(),
+            elements * BytesPerElement(output).base());
+}
+
 void LineReader::Mixture() {
   const int64_t tokens = fields_.Count("tokens");
   const int64_t hidden = fields_.Count("hidden");
   const int64_t ffn = fields_.Count("ffn");
   const int64_t experts = fields_.Count("experts");
   const int64_t top_k = fields_.Count("top_k");
+  const int64_t ep = fields_.CountOr("ep", 1);
   const bool is_gated = fields_.FlagOr("gated", true);
   if (top_k > experts) {
     fields_.Refuse("top_k", fmt::format("top_k must not exceed experts: top_k {}, {} experts",
                                         top_k, experts));
     return;
   }
+  if (experts % ep != 0) {
+    fields_.Refuse("ep", fmt::format("ep must divide experts: {} of {}", ep, experts));
+    return;
+  }
   if (D(tokens) * D(top_k) > D(kMostCount)) {
     fields_.Refuse("tokens", fmt::format("tokens times top_k must be at most {}", kMostCount));
     return;
   }
-  const int64_t rows = tokens * top_k;
+  const int64_t rows = std::max<int64_t>(1, tokens * top_k / ep);
+  rows_ = rows;
+  if (is_gated) {
+    line_.layer = MixtureLayer{.tokens = tokens,
+                               .hidden = hidden,
+                               .ffn = ffn,
+                               .experts = experts,
+                               .top_k = top_k,
+                               .ep = ep,
+                               .skew = fields_.NumberOr("skew", 0),
+                               .dtype = dtype_};
+  }
   // Experts that some token chose, when each token chooses top_k at random: the weights of the
   // others are not read. One token reads exactly top_k.
   const double missed = std::pow(1 - D(top_k) / D(experts), D(tokens));
+  const int64_t here = experts / ep;
+  const int64_t most = std::min(here, rows);
   const int64_t chosen =
-      std::clamp<int64_t>(std::llround(D(experts) * (1 - missed)), top_k, std::min(experts, rows));
+      std::clamp<int64_t>(std::llround(D(here) * (1 - missed)), std::min(top_k, most), most);
   const DType output = OutputOf(dtype_);
   const double kept = BytesPerElement(output).base();
   const double logits = D(tokens) * D(experts);
@@ -273,24 +304,24 @@ void LineReader::Collect() {
 }
 
 void LineReader::ReadCondition() {
-  static constexpr std::array<std::string_view, 2> kClocks = {"burst", "sustained"};
-  static constexpr std::array<std::string_view, 2> kLaunches = {"graph", "eager"};
-  static constexpr std::array<std::string_view, 2> kCaches = {"cold", "warm"};
-  static constexpr std::array<std::string_view, 3> kLayouts = {"TN", "NN", "NT"};
   const auto as = [](auto first, std::optional<size_t> choice) {
     using E = decltype(first);
     return choice ? std::optional<E>(static_cast<E>(*choice)) : std::nullopt;
   };
-  line_.condition.clock = as(Clock::kBurst, fields_.OptionalChoice("clock", kClocks));
-  line_.condition.launch = as(Launch::kGraph, fields_.OptionalChoice("launch", kLaunches));
-  line_.condition.cache = as(CacheState::kCold, fields_.OptionalChoice("cache", kCaches));
+  line_.condition.clock =
+      as(hardware::Clock(), fields_.OptionalChoice("clock", hardware::kClockNames));
+  line_.condition.launch =
+      as(hardware::Launch(), fields_.OptionalChoice("launch", hardware::kLaunchNames));
+  line_.condition.cache =
+      as(hardware::CacheState(), fields_.OptionalChoice("cache", hardware::kCacheStateNames));
   if (entry_->has_matrices) {
-    line_.condition.layout = as(Layout::kTN, fields_.OptionalChoice("layout", kLayouts));
+    line_.condition.layout =
+        as(hardware::Layout(), fields_.OptionalChoice("layout", hardware::kLayoutNames));
   }
 }
 
 Result<OperationLine> LineReader::Take() {
-  std::array<std::string_view, 23> ops;
+  std::array<std::string_view, 24> ops;
   std::ranges::transform(Entries(), ops.begin(), &Entry::op);
   const size_t op = fields_.Choice("op", ops);
   RETURN_IF_ERROR(fields_.Check());  // what else the line may say depends on the operation

@@ -18,9 +18,11 @@
 /// | cross_entropy | tokens vocabulary; fused: logits in, softmax in fp32 out |
 /// | adam | parameters [dtype of the weights, gradient_dtype]; fp32 master copy and moments |
 /// | copy | bytes (read plus written) |
-/// | moe | tokens hidden ffn experts top_k [gated]: router, choice, permutation, two grouped |
-/// |     | GEMMs with the activation between, permutation back; even loads |
-/// | all_reduce, all_gather, reduce_scatter, all_to_all, broadcast, send | bytes ranks |
+/// | cast | elements, or tokens and hidden [output_dtype] |
+/// | moe | tokens hidden ffn experts top_k [gated ep skew]: router, choice, permutation, two
+/// grouped | |     | GEMMs with the activation between, permutation back. ep: GPUs that share the
+/// experts and | |     | the rows; skew: exponent of the power law of loads (measured tables only;
+/// 0: even) | | all_reduce, all_gather, reduce_scatter, all_to_all, broadcast, send | bytes ranks |
 /// |     | [ranks_per_node]; `bytes` as nccl-tests counts them; send: 2 ranks |
 ///
 /// Every line may give clock, launch, cache, and those with matrices layout.
@@ -32,23 +34,29 @@
 #include <variant>
 #include <vector>
 
+#include "base/mixture_layer.h"
 #include "base/operation.h"
 #include "base/result.h"
+#include "hardware/condition.h"
 #include "sim/compute/json_line.h"
 
 namespace ridgeline::compute {
 
-enum class Clock { kBurst, kSustained };
-enum class Launch { kGraph, kEager };
-enum class CacheState { kCold, kWarm };
-enum class Layout { kTN, kNN, kNT };
-
 /// What the line asks for beyond the steady condition; unset where it says nothing.
-struct Condition {
-  std::optional<Clock> clock;
-  std::optional<Launch> launch;
-  std::optional<CacheState> cache;
-  std::optional<Layout> layout;
+struct AskedCondition {
+  std::optional<hardware::Clock> clock;
+  std::optional<hardware::Launch> launch;
+  std::optional<hardware::CacheState> cache;
+  std::optional<hardware::Layout> layout;
+
+  /// Steady in all that the line leaves open.
+  hardware::Condition Filled() const {
+    const hardware::Condition steady;
+    return {.clock = clock.value_or(steady.clock),
+            .launch = launch.value_or(steady.launch),
+            .cache = cache.value_or(steady.cache),
+            .layout = layout.value_or(steady.layout)};
+  }
 };
 
 struct OperationLine {
@@ -56,7 +64,9 @@ struct OperationLine {
   /// One after the other; more than one for moe. Collectives that do not say how many ranks share
   /// a node have ranks_per_node 0: as many as fit.
   std::vector<std::variant<Operation, Collective>> parts;
-  Condition condition;
+  /// The whole of a moe line, for models that know mixture layers as one.
+  std::optional<MixtureLayer> layer;
+  AskedCondition condition;
 };
 
 Result<OperationLine> ReadOperationLine(std::string_view line, const LinePlace& place);

@@ -13,6 +13,7 @@
 #include "sim/compute/duration.h"
 #include "sim/compute/operation_time.h"
 #include "sim/inference_settings.h"
+#include "sim/reliance.h"
 #include "sim/report_settings.h"
 #include "sim/trace/chrome_trace.h"
 #include "sim/training/cause.h"
@@ -75,18 +76,22 @@ Cause CauseOf(const RepeatedStep& step) {
 }
 
 Result<std::vector<TimedStep>> TimePass(std::vector<RepeatedStep> pass, int64_t tp,
-                                        const compute::OperationTime& time) {
+                                        const compute::OperationTime& time,
+                                        sim::Reliance& reliance) {
   std::vector<TimedStep> timed;
   for (RepeatedStep& step : pass) {
     Cost cost;
     if (const auto* operation = std::get_if<Operation>(&step.work)) {
       ASSIGN_OR_RETURN(cost, time.CostOf(*operation));
+      reliance.Add(*operation, cost, static_cast<double>(step.count));
     } else {
-      const auto& collective = std::get<workloads::AxisCollective>(step.work);
-      cost = time.CostOf(Collective{.kind = collective.kind,
-                                    .bytes = collective.bytes,
-                                    .group = {.ranks = tp, .ranks_per_node = tp},
-                                    .dtype = collective.dtype});
+      const auto& wanted = std::get<workloads::AxisCollective>(step.work);
+      const Collective collective{.kind = wanted.kind,
+                                  .bytes = wanted.bytes,
+                                  .group = {.ranks = tp, .ranks_per_node = tp},
+                                  .dtype = wanted.dtype};
+      cost = time.CostOf(collective);
+      reliance.Add(collective, cost, static_cast<double>(step.count));
     }
     // One repetition becomes whole picoseconds; the sum of equal ones is exact.
     Duration total = Duration::Of(cost);
@@ -281,8 +286,10 @@ Result<sim::Report> SimulateForward(const sim::Scenario& scenario, const sim::Ru
   const InferenceSettings settings = sim::SettingsOf(forward, scenario.cluster);
   const compute::OperationTime time = compute::OperationTime::Of(scenario.cluster);
   ASSIGN_OR_RETURN(std::vector<RepeatedStep> lowered, LowerPass(settings, forward));
+  sim::Reliance reliance;
   ASSIGN_OR_RETURN(const std::vector<TimedStep> pass,
-                   TimePass(std::move(lowered), forward.tp, time));
+                   TimePass(std::move(lowered), forward.tp, time, reliance));
+  RETURN_IF_ERROR(reliance.CheckMeasured(scenario.cluster));
   Duration total;
   for (const TimedStep& timed : pass) {
     total += timed.time;
@@ -320,6 +327,7 @@ Result<sim::Report> SimulateForward(const sim::Scenario& scenario, const sim::Ru
   AddMemory(report, scenario, settings);
   AddTime(report, pass);
   AddAssumptions(report, scenario, time);
+  reliance.WriteInto(report, time);
   return report;
 }
 

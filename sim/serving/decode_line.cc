@@ -62,4 +62,33 @@ Result<std::vector<DecodePiece>> FindDecodePieces(
   return pieces;
 }
 
+Result<std::vector<DecodePiece>> DecodeChords(int64_t sequences, int64_t most,
+                                              const std::function<Result<double>(int64_t)>& time) {
+  CHECK(sequences > 0 && most > 0, "{} sequences, {} tokens", sequences, most);
+  constexpr int64_t kFineFrom = 256;
+  const auto count = static_cast<double>(sequences);
+  std::vector<DecodePiece> pieces;
+  int64_t from = 1;
+  ASSIGN_OR_RETURN(double start, time(from));
+  while (from < most || pieces.empty()) {
+    // 1, 1.25, 1.5 and 1.75 times a power of two.
+    int64_t octave = kFineFrom;
+    while (octave * 2 <= from) {
+      octave *= 2;
+    }
+    const int64_t next = from < kFineFrom ? from * 2 : from + octave / 4;
+    const int64_t to = std::max(std::min(next, most), from + 1);
+    ASSIGN_OR_RETURN(double end, time(to));
+    end = std::max(start, end);
+    const double slope = (end - start) / static_cast<double>(to - from);
+    pieces.push_back({.to = to * sequences,
+                      .intercept = start - slope * static_cast<double>(from),
+                      .slope = slope / count});
+    from = to;
+    start = end;
+  }
+  pieces.back().to = std::numeric_limits<int64_t>::max();
+  return pieces;
+}
+
 }  // namespace ridgeline::serving

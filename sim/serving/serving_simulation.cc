@@ -1,5 +1,7 @@
 #include "sim/serving/serving_simulation.h"
 
+#include <algorithm>
+#include <cmath>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -75,6 +77,44 @@ Result<ServingMetrics> ServeAt(compute::Bound bound, const sim::Scenario& scenar
   return MeasureServing(outcome);
 }
 
+/// Of a request of mean lengths: its prompt in steps of their own, its answer in steps of the mean
+/// batch, of which it takes its share.
+Result<sim::Reliance> RelianceOfRequest(const sim::Scenario& scenario,
+                                        const compute::OperationTime& time, double mean_running) {
+  const sim::ServingScenario& serving = *scenario.serving;
+  const std::vector<workloads::Request>& requests = serving.load->requests;
+  if (requests.empty()) {
+    return sim::Reliance();
+  }
+  double input = 0;
+  double output = 0;
+  for (const workloads::Request& request : requests) {
+    input += static_cast<double>(request.input_tokens);
+    output += static_cast<double>(request.output_tokens);
+  }
+  input /= static_cast<double>(requests.size());
+  output /= static_cast<double>(requests.size());
+  const int64_t longest = std::max<int64_t>(1, serving.max_model_len);
+  const int64_t prompt = std::clamp<int64_t>(std::llround(input), 1, longest);
+  const int64_t piece = std::min(prompt, serving.max_batched_tokens);
+  const PrefillChunk chunk{.tokens = piece, .context = (prompt - piece) / 2};
+  sim::Reliance reliance;
+  ASSIGN_OR_RETURN(const sim::Reliance prefill,
+                   RelianceOfStep(scenario, time, {.chunks = {&chunk, 1}, .sampled = 1}));
+  reliance.Add(prefill, static_cast<double>(prompt) / static_cast<double>(piece));
+  if (output > 1) {
+    const int64_t batch = std::clamp<int64_t>(std::llround(mean_running), 1, serving.max_sequences);
+    const int64_t context = std::min<int64_t>(prompt + std::llround(output / 2), longest);
+    ASSIGN_OR_RETURN(
+        const sim::Reliance decode,
+        RelianceOfStep(
+            scenario, time,
+            {.chunks = {}, .decodes = batch, .decode_context = batch * context, .sampled = batch}));
+    reliance.Add(decode, (output - 1) / static_cast<double>(batch));
+  }
+  return reliance;
+}
+
 }  // namespace
 
 Result<sim::Report> SimulateServing(const sim::Scenario& scenario, const sim::RunOptions& options) {
@@ -89,7 +129,12 @@ Result<sim::Report> SimulateServing(const sim::Scenario& scenario, const sim::Ru
     ASSIGN_OR_RETURN(metrics[static_cast<size_t>(bound)],
                      ServeAt(bound, scenario, time, blocks, options));
   }
-  return WriteServingReport(scenario, time, memory, metrics);
+  sim::Report report = WriteServingReport(scenario, time, memory, metrics);
+  ASSIGN_OR_RETURN(const sim::Reliance reliance,
+                   RelianceOfRequest(scenario, time, metrics[0].mean_running));
+  RETURN_IF_ERROR(reliance.CheckMeasured(scenario.cluster));
+  reliance.WriteInto(report, time);
+  return report;
 }
 
 }  // namespace ridgeline::serving

@@ -210,10 +210,13 @@ class ModelStepCost final : public StepCost {
     DecodeLines& lines = decodes_[static_cast<size_t>(sequences)];
     if (lines.pieces.empty()) {
       lines.fixed = Body(Padded(sequences)) + Head(sequences);
+      const auto attention = [this, sequences](int64_t context) {
+        return TimeOfAttention(decode_, sequences, 1, context);
+      };
       Result<std::vector<DecodePiece>> pieces =
-          FindDecodePieces(sequences, serving_.max_model_len, [this, sequences](int64_t context) {
-            return TimeOfAttention(decode_, sequences, 1, context);
-          });
+          time_.calibration() == nullptr
+              ? FindDecodePieces(sequences, serving_.max_model_len, attention)
+              : DecodeChords(sequences, serving_.max_model_len, attention);
       CHECK(pieces.has_value(), "{}", pieces.error().message);
       lines.pieces = *std::move(pieces);
       // Half a picosecond a token over half a cell stays within the tolerance.
@@ -256,6 +259,50 @@ class ModelStepCost final : public StepCost {
 };
 
 }  // namespace
+
+Result<sim::Reliance> RelianceOfStep(const sim::Scenario& scenario,
+                                     const compute::OperationTime& time, const StepBatch& batch) {
+  const sim::ServingScenario& serving = *scenario.serving;
+  InferenceSettings settings = sim::SettingsOf(serving, scenario.cluster);
+  settings.model = &serving.model;
+  sim::Reliance reliance;
+  const auto add = [&](const std::vector<RepeatedStep>& steps) -> Status {
+    for (const RepeatedStep& step : steps) {
+      const auto times = static_cast<double>(step.count);
+      if (const auto* operation = std::get_if<Operation>(&step.work)) {
+        ASSIGN_OR_RETURN(const Cost cost, time.CostOf(*operation));
+        reliance.Add(*operation, cost, times);
+      } else {
+        const auto& wanted = std::get<AxisCollective>(step.work);
+        const Collective collective{.kind = wanted.kind,
+                                    .bytes = wanted.bytes,
+                                    .group = {.ranks = serving.tp, .ranks_per_node = serving.tp},
+                                    .dtype = wanted.dtype};
+        reliance.Add(collective, time.CostOf(collective), times);
+      }
+    }
+    return {};
+  };
+  int64_t tokens = batch.decodes;
+  for (const PrefillChunk& chunk : batch.chunks) {
+    tokens += chunk.tokens;
+    ASSIGN_OR_RETURN(const std::vector<RepeatedStep> attention,
+                     workloads::LowerAttention(settings, AttentionPhase::kPrefill, 1, chunk.tokens,
+                                               chunk.context + chunk.tokens));
+    RETURN_IF_ERROR(add(attention));
+  }
+  if (batch.decodes > 0) {
+    ASSIGN_OR_RETURN(
+        const std::vector<RepeatedStep> attention,
+        workloads::LowerAttention(settings, AttentionPhase::kDecode, batch.decodes, 1,
+                                  std::max<int64_t>(1, batch.decode_context / batch.decodes)));
+    RETURN_IF_ERROR(add(attention));
+  }
+  ASSIGN_OR_RETURN(const std::vector<RepeatedStep> body,
+                   workloads::LowerTokens(settings, tokens, batch.sampled));
+  RETURN_IF_ERROR(add(body));
+  return reliance;
+}
 
 Result<std::unique_ptr<StepCost>> MakeStepCost(const sim::Scenario& scenario,
                                                const compute::OperationTime& time, Bound bound) {

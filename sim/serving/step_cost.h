@@ -14,6 +14,7 @@
 #include "sim/compute/duration.h"
 #include "sim/compute/operation_time.h"
 #include "sim/engine/sim_time.h"
+#include "sim/reliance.h"
 #include "sim/scenario.h"
 
 namespace ridgeline::serving {
@@ -48,6 +49,10 @@ class StepCost {
   /// The line on which a decode-only step of `sequences` lies at `context`.
   virtual DecodeTime Decode(int64_t sequences, int64_t context) = 0;
 };
+
+/// What one step of such a batch rests on, whatever the host does meanwhile.
+Result<sim::Reliance> RelianceOfStep(const sim::Scenario& scenario,
+                                     const compute::OperationTime& time, const StepBatch& batch);
 
 /// From the operations of the model on the scenario's GPUs, at one end of the range. Keeps a table
 /// by number of tokens, filled as asked: one object a thread; keeps a reference to `time`. Steps of

@@ -29,12 +29,19 @@ UpdateTraffic TrafficOf(double parameters, double shards, const workloads::Train
   return {.norm = own * gradient, .update = parameters * gradient + own * (2.0 * gradient + adam)};
 }
 
-Result<Duration> MemoryTime(const compute::OperationTime& time, MemoryBoundKind kind,
-                            Bytes traffic) {
-  ASSIGN_OR_RETURN(
-      const Cost cost,
-      time.CostOf(Operation{MemoryBound{
-          .kind = kind, .read = 0.5 * traffic, .written = 0.5 * traffic, .dtype = DType::kFp32}}));
+Result<Duration> MemoryTime(const compute::OperationTime& time, MemoryBoundKind kind, Bytes traffic,
+                            sim::Reliance& reliance) {
+  const Operation operation{MemoryBound{
+      .kind = kind, .read = 0.5 * traffic, .written = 0.5 * traffic, .dtype = DType::kFp32}};
+  ASSIGN_OR_RETURN(const Cost cost, time.CostOf(operation));
+  reliance.Add(operation, cost);
+  return Duration::Of(cost);
+}
+
+Duration CollectiveTime(const compute::OperationTime& time, const Collective& collective,
+                        sim::Reliance& reliance, double times = 1) {
+  const Cost cost = time.CostOf(collective);
+  reliance.Add(collective, cost, times);
   return Duration::Of(cost);
 }
 
@@ -72,8 +79,8 @@ Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const 
       }
       if (bucket > 0 && group.ranks > 1) {
         const auto duration_of = [&](CollectiveKind kind, DType dtype) {
-          return Duration::Of(
-              time.CostOf(Collective{kind, bucket * BytesPerElement(dtype), group, dtype}));
+          return CollectiveTime(time, {kind, bucket * BytesPerElement(dtype), group, dtype},
+                                costs.reliance);
         };
         costs.reductions.push_back({.rank = rank,
                                     .after_chunk = chunk,
@@ -108,8 +115,8 @@ Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const 
                         static_cast<double>(training.model.hidden) /
                         static_cast<double>(layout.tp) * BytesPerElement(dtypes.reduce);
     const RankGroup ends = workloads::BoundaryGroup(layout, layout.pp - 1);
-    const Duration duration = Duration::Of(
-        time.CostOf(Collective{CollectiveKind::kAllReduce, table, ends, dtypes.reduce}));
+    const Duration duration = CollectiveTime(
+        time, {CollectiveKind::kAllReduce, table, ends, dtypes.reduce}, costs.reliance, 2);
     costs.tied_reduction.assign(pp, Duration{});
     costs.tied_reduction.front() = duration;
     costs.tied_reduction.back() = duration;
@@ -120,17 +127,19 @@ Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const 
     const double expert_shards = is_sharded ? static_cast<double>(expert_group.ranks) : 1.0;
     const UpdateTraffic dense = TrafficOf(held[rank].dense, dense_shards, dtypes);
     const UpdateTraffic experts = TrafficOf(held[rank].experts, expert_shards, dtypes);
-    ASSIGN_OR_RETURN(const Duration norm,
-                     MemoryTime(time, MemoryBoundKind::kGradientNorm, dense.norm + experts.norm));
+    ASSIGN_OR_RETURN(const Duration norm, MemoryTime(time, MemoryBoundKind::kGradientNorm,
+                                                     dense.norm + experts.norm, costs.reliance));
     ASSIGN_OR_RETURN(const Duration update,
-                     MemoryTime(time, MemoryBoundKind::kOptimizer, dense.update + experts.update));
+                     MemoryTime(time, MemoryBoundKind::kOptimizer, dense.update + experts.update,
+                                costs.reliance));
     costs.gradient_norm.push_back(norm);
     costs.update.push_back(update);
   }
   const RankGroup world = {.ranks = layout.gpus(),
                            .ranks_per_node = std::min(layout.gpus(), layout.gpus_per_node)};
-  costs.norm_reduction = Duration::Of(
-      time.CostOf(Collective{CollectiveKind::kAllReduce, Bytes::FromBase(4), world, DType::kFp32}));
+  costs.norm_reduction =
+      CollectiveTime(time, {CollectiveKind::kAllReduce, Bytes::FromBase(4), world, DType::kFp32},
+                     costs.reliance, static_cast<double>(pp));
   return costs;
 }
 

@@ -81,8 +81,10 @@ Result<CostedPass> CostPass(const std::vector<Step>& steps, const workloads::Lay
       }
       costed.is_collective = true;
       costed.cause = CauseOf(collective->axis);
-      costed.duration = Duration::Of(
-          time.CostOf(Collective{collective->kind, collective->bytes, group, collective->dtype}));
+      const Collective asked{collective->kind, collective->bytes, group, collective->dtype};
+      const Cost cost = time.CostOf(asked);
+      costed.duration = Duration::Of(cost);
+      pass.reliance.Add(asked, cost);
     } else {
       const Operation& operation = std::get<Operation>(step.work);
       ASSIGN_OR_RETURN(const Cost cost, time.CostOf(operation));
@@ -90,6 +92,7 @@ Result<CostedPass> CostPass(const std::vector<Step>& steps, const workloads::Lay
       // recomputation.
       costed.cause = step.part == StepPart::kRecompute ? Cause::kRecompute : CauseOf(operation);
       costed.duration = Duration::Of(cost);
+      pass.reliance.Add(operation, cost);
     }
     costed.runs_beside_next = costed.is_collective && step.runs_beside_next;
     pass.steps.push_back(std::move(costed));
@@ -198,7 +201,8 @@ Result<std::vector<ChunkCosts>> PlaceChunks(const sim::TrainingScenario& trainin
 }
 
 std::vector<Duration> CostBoundarySends(const sim::TrainingScenario& training,
-                                        const compute::OperationTime& time) {
+                                        const compute::OperationTime& time,
+                                        sim::Reliance* reliance) {
   const workloads::Layout& layout = training.layout;
   std::vector<Duration> sends;
   if (layout.pp == 1) {
@@ -216,8 +220,13 @@ std::vector<Duration> CostBoundarySends(const sim::TrainingScenario& training,
     const RankGroup group = workloads::BoundaryGroup(layout, stage);
     std::optional<Duration>& duration = known.at(group.ranks_per_node == 1 ? 0 : 1);
     if (!duration) {
-      duration = Duration::Of(
-          time.CostOf(Collective{CollectiveKind::kSend, message, group, training.precision}));
+      const Collective send{CollectiveKind::kSend, message, group, training.precision};
+      const Cost cost = time.CostOf(send);
+      duration = Duration::Of(cost);
+      if (reliance != nullptr) {
+        // Activations one way, their gradients the other; boundaries of a kind counted as one.
+        reliance->Add(send, cost, 2);
+      }
     }
     sends.push_back(*duration);
   }
@@ -231,7 +240,7 @@ Result<StageCosts> CostStages(const sim::TrainingScenario& training,
   ASSIGN_OR_RETURN(costs.chunks, PlaceChunks(training, layers));
   costs.layers = std::move(layers.layers);
   costs.has_pipeline = training.layout.pp > 1;
-  costs.boundary_sends = CostBoundarySends(training, time);
+  costs.boundary_sends = CostBoundarySends(training, time, &costs.sends);
   return costs;
 }
 

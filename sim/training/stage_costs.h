@@ -12,6 +12,7 @@
 #include "sim/compute/duration.h"
 #include "sim/compute/operation_time.h"
 #include "sim/engine/sim_time.h"
+#include "sim/reliance.h"
 #include "sim/scenario.h"
 #include "sim/training/cause.h"
 #include "workloads/lowering.h"
@@ -48,6 +49,7 @@ struct CostedPass {
   std::vector<CostedStep> steps;
   Duration total;
   BoundedCauseTimes causes;
+  sim::Reliance reliance;  // of one execution
 };
 
 struct CostedLayer {
@@ -71,6 +73,7 @@ struct StageCosts {
   std::vector<ChunkCosts> chunks;   // pp x vpp
   /// Activations, or their gradients, between a stage and the next (the last and the first).
   std::vector<Duration> boundary_sends;
+  sim::Reliance sends;  // one there and back over each boundary
   bool has_pipeline = false;
 };
 
@@ -104,9 +107,10 @@ Result<LayerCosts> CostLayers(const sim::TrainingScenario& training,
                               const compute::OperationTime& time);
 Result<std::vector<ChunkCosts>> PlaceChunks(const sim::TrainingScenario& training,
                                             const LayerCosts& layers);
-/// Empty without a pipeline.
+/// Empty without a pipeline. `reliance` may be null.
 std::vector<Duration> CostBoundarySends(const sim::TrainingScenario& training,
-                                        const compute::OperationTime& time);
+                                        const compute::OperationTime& time,
+                                        sim::Reliance* reliance = nullptr);
 
 /// Lowers and costs a training step's parts. Errors: UNIMPLEMENTED for layers that cannot be
 /// lowered, kFailedPrecondition when the GPU lacks the data type.

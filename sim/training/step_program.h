@@ -66,6 +66,7 @@ struct EpilogueCosts {
   std::vector<Duration> gradient_norm;  // by rank
   Duration norm_reduction;              // one scalar over all ranks
   std::vector<Duration> update;         // by rank
+  sim::Reliance reliance;               // of all ranks of a pipeline together
 };
 Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const StageView& stages,
                                    const compute::OperationTime& time);

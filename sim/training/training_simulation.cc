@@ -44,6 +44,25 @@ Result<StepResults> RunStep(StepProgram& step, sim::Executor executor, const Sto
   return results;
 }
 
+/// Over the ranks of one pipeline.
+sim::Reliance RelianceOf(const sim::TrainingScenario& training, const StageCosts& stages,
+                         const EpilogueCosts& epilogue) {
+  const auto micro_batches = static_cast<double>(training.micro_batches);
+  sim::Reliance reliance = epilogue.reliance;
+  std::vector<double> times(stages.layers.size(), 0);
+  for (const ChunkCosts& chunk : stages.chunks) {
+    for (const size_t layer : chunk.layers) {
+      times[layer] += micro_batches;
+    }
+  }
+  for (size_t layer = 0; layer < times.size(); ++layer) {
+    reliance.Add(stages.layers[layer].forward.reliance, times[layer]);
+    reliance.Add(stages.layers[layer].backward.reliance, times[layer]);
+  }
+  reliance.Add(stages.sends, micro_batches * static_cast<double>(stages.chunks.size()));
+  return reliance;
+}
+
 }  // namespace
 
 Result<sim::Report> SimulateTraining(const sim::Scenario& scenario,
@@ -52,6 +71,8 @@ Result<sim::Report> SimulateTraining(const sim::Scenario& scenario,
   const compute::OperationTime time = compute::OperationTime::Of(scenario.cluster);
   ASSIGN_OR_RETURN(const StageCosts stages, CostStages(training, time));
   ASSIGN_OR_RETURN(const EpilogueCosts epilogue, CostEpilogue(training, stages, time));
+  const sim::Reliance reliance = RelianceOf(training, stages, epilogue);
+  RETURN_IF_ERROR(reliance.CheckMeasured(scenario.cluster));
   RETURN_IF_ERROR(FitsClock(training, stages, epilogue));
   ASSIGN_OR_RETURN(const std::vector<MemoryUse> memory, CountMemory(training, stages));
   ASSIGN_OR_RETURN(StepProgram step,
@@ -61,7 +82,9 @@ Result<sim::Report> SimulateTraining(const sim::Scenario& scenario,
     RETURN_IF_ERROR(
         WriteStepTrace(training, stages, epilogue, memory, options.stop, *options.trace));
   }
-  return WriteReport(scenario, time, stages, memory, results);
+  sim::Report report = WriteReport(scenario, time, stages, memory, results);
+  reliance.WriteInto(report, time);
+  return report;
 }
 
 }  // namespace ridgeline::training
