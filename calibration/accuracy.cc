@@ -116,7 +116,10 @@ Accuracy MeasureAccuracy(std::span<const Measurement> points, const Profile& pro
     std::vector<Measurement> of_source;
     std::copy_if(points.begin(), points.end(), std::back_inserter(of_source),
                  [&](const Measurement& point) { return point.source == source; });
-    const Profile tables = OfSource(profile, source);
+    Profile tables = OfSource(profile, source);
+    if (tables.tables.empty()) {
+      tables = profile;
+    }
     const MeasuredCostModel model(tables, gpu);
     const CollectiveTables collectives(tables, gpu);
     Accuracy accuracy = MeasureAccuracy(
@@ -130,6 +133,7 @@ Accuracy MeasureAccuracy(std::span<const Measurement> points, const Profile& pro
         });
     for (AccuracyRow& row : accuracy.rows) {
       row.family += source == "own" ? "" : " (imported)";
+      row.source = source;
       all.rows.push_back(std::move(row));
     }
     all.unpriced += accuracy.unpriced;

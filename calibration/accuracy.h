@@ -31,6 +31,7 @@ struct AccuracyRow {
   double median_half_width = 0;  // of (high - low) / 2 over the prediction
   int64_t extrapolated = 0;      // points whose evidence is extrapolated or analytic
   std::string worst_case = {};   // the operation that `worst` is of
+  std::string source = {};       // of the measured points; empty when the caller did not say
 };
 
 using Predictor = std::function<Result<Cost>(const TimedOperation&, const Condition&)>;
@@ -45,7 +46,9 @@ struct Accuracy {
 Accuracy MeasureAccuracy(std::span<const Measurement> points, const Predictor& predict);
 
 /// Each point priced by the tables of its own source: another library's kernels take another time,
-/// and which of the two a simulation runs is no error of either. Rows of imported points say so.
+/// and which of the two a simulation runs is no error of either. Points of a source that the
+/// profile has no table of (somebody's own log or trace) are priced by all of it. Rows of imported
+/// points say so.
 Accuracy MeasureAccuracy(std::span<const Measurement> points, const Profile& profile,
                          const hardware::Gpu& gpu);
 /// The tables of one source alone.

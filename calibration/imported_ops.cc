@@ -268,6 +268,11 @@ hardware::Launch LaunchOf(const Row& row) {
 
 bool IsImportedOpsName(const std::filesystem::path& path) { return SplitName(path).has_value(); }
 
+std::string ImportedGpu(const std::filesystem::path& path) {
+  const std::optional<FileName> name = SplitName(path);
+  return name ? name->gpu : "";
+}
+
 Result<ImportedPoints> ReadImportedOps(const std::filesystem::path& path) {
   const std::optional<FileName> name = SplitName(path);
   if (!name) {
@@ -282,7 +287,7 @@ Result<ImportedPoints> ReadImportedOps(const std::filesystem::path& path) {
     }
   }
   if (reader == nullptr) {
-    return Unimplemented(fmt::format("imported tables of this family: {}", name->family),
+    return Unimplemented(fmt::format("not built yet: import of the tables of {}", name->family),
                          "it times a compound that no single operation stands for");
   }
   ASSIGN_OR_RETURN(const std::string text, ReadText(path));

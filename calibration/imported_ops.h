@@ -13,6 +13,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 
 #include "base/result.h"
 #include "calibration/imported_points.h"
@@ -21,6 +22,9 @@ namespace ridgeline::calibration {
 
 /// True when the file's name is of the form above.
 bool IsImportedOpsName(const std::filesystem::path& path);
+/// The catalog's name of the GPU that the file's name says; empty when it is not of that form.
+std::string ImportedGpu(const std::filesystem::path& path);
+/// Errors name line and column of what is no number.
 Result<ImportedPoints> ReadImportedOps(const std::filesystem::path& path);
 
 }  // namespace ridgeline::calibration

@@ -121,6 +121,7 @@ struct Range {
   std::string_view text;
   std::string_view payload;
   std::vector<Kernel> kernels;
+  bool has_inner = false;  // another such range stands inside it
 };
 
 struct Trace {
@@ -306,14 +307,21 @@ int64_t GiveKernels(Trace& trace) {
   int64_t outside = 0;
   size_t next = 0;
   std::vector<Range*> open;
-  for (Launch& launch : trace.launches) {
-    for (; next < trace.ranges.size() && !by_thread(launch, trace.ranges[next]); ++next) {
-      open.push_back(&trace.ranges[next]);
-    }
-    while (!open.empty() &&
-           (open.back()->thread != launch.thread || open.back()->end <= launch.start)) {
+  const auto close_until = [&open](int64_t thread, int64_t time) {
+    while (!open.empty() && (open.back()->thread != thread || open.back()->end <= time)) {
       open.pop_back();
     }
+  };
+  for (Launch& launch : trace.launches) {
+    for (; next < trace.ranges.size() && !by_thread(launch, trace.ranges[next]); ++next) {
+      Range& range = trace.ranges[next];
+      close_until(range.thread, range.start);
+      if (!open.empty()) {
+        open.back()->has_inner = true;
+      }
+      open.push_back(&range);
+    }
+    close_until(launch.thread, launch.start);
     if (open.empty()) {
       outside += static_cast<int64_t>(launch.kernels.size());
     } else {
@@ -359,6 +367,11 @@ void AddRange(Range& range, const Trace& trace, const TraceFacts& facts,
               std::map<std::string, Repeated>& found, ImportedPoints& result) {
   std::stable_sort(range.kernels.begin(), range.kernels.end(),
                    [](const Kernel& a, const Kernel& b) { return a.duration_ns > b.duration_ns; });
+  if (range.has_inner) {
+    // A linear layer around its product: what else it launched is neither of the two.
+    result.LeaveOut("kernels beside an operation that stands inside their range");
+    return;
+  }
   std::vector<std::string_view> names;
   int64_t nanoseconds = 0;
   for (const Kernel& kernel : range.kernels) {

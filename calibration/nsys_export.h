@@ -7,8 +7,8 @@
 /// (nvtx_operation.h). A kernel belongs to the innermost such range that was open, on the thread
 /// that launched it, when it was launched (CUPTI_ACTIVITY_KIND_RUNTIME, by correlation id and
 /// process). An operation's time is the sum of its range's kernels, nothing subtracted; copies and
-/// memsets, which stand in tables of their own, are not in it. Kernels outside such ranges are
-/// counted and left out.
+/// memsets, which stand in tables of their own, are not in it. Kernels outside such ranges, and
+/// those of a range that holds another such range, are counted and left out.
 ///
 /// One point for each operation and condition: the median over its occurrences, their number as
 /// samples. Of a collective the shortest: on all ranks but the last to arrive, the kernel's time

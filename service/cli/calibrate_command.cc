@@ -1,203 +1,104 @@
-#include <algorithm>
+#include <array>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <span>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
-#include "calibration/accuracy.h"
-#include "calibration/fit.h"
-#include "calibration/point_source.h"
-#include "calibration/profile.h"
-#include "service/cli/commands.h"
+#include "base/grouped_number.h"
+#include "base/nearest_name.h"
+#include "service/cli/calibrate_actions.h"
 #include "service/cli/exit_code.h"
 
 namespace ridgeline::cli {
 namespace {
 
-using calibration::Measurement;
-using report::Align;
-using report::Table;
+struct Action {
+  std::string_view name;
+  Result<int> (*run)(Session&, Words);
+};
+constexpr std::array<Action, 4> kActions = {{{"measure", CalibrateMeasure},
+                                             {"import", CalibrateImport},
+                                             {"fit", CalibrateFit},
+                                             {"check", CalibrateCheck}}};
 
-constexpr std::string_view kMeasureText =
-    "Measuring needs CUDA and runs as a program of its own, ridgeline_measure, which is built\n"
-    "wherever a CUDA toolkit is found (calibration/measure/README.md):\n"
-    "\n"
-    "  cmake -S . -B build -G Ninja && ninja -C build ridgeline_measure\n"
-    "  build/bin/ridgeline_measure --help\n"
-    "\n"
-    "It writes JSON lines after each point and goes on where it stopped. Carry the file here, "
-    "then:\n"
-    "\n"
-    "  ridgeline calibrate fit POINTS.jsonl --gpu NAME --write NAME.calibration\n"
-    "  ridgeline calibrate check POINTS.jsonl --gpu NAME --profile NAME.calibration\n";
-
-std::string Percent(double share) { return fmt::format("{:.2f} %", 100 * share); }
-
-/// Points of every file, in order.
-Result<std::vector<Measurement>> ReadAll(Session& session, std::span<const std::string> files) {
-  if (files.empty()) {
-    return InvalidArgument("calibrate needs files of measured points",
-                           "ridgeline calibrate fit POINTS.jsonl --gpu h100-sxm --write FILE");
-  }
-  std::vector<Measurement> points;
-  for (const std::string& file : files) {
-    RETURN_IF_ERROR(session.stop.Check());
-    ASSIGN_OR_RETURN(calibration::ImportedPoints read,
-                     calibration::ReadPointSource(file, session.line.gpu));
-    if (read.left_out > 0) {
-      session.Note(fmt::format("{}: {} of {} rows are no operation here and are left out", file,
-                               read.left_out, read.rows));
+/// A flag that is accepted and ignored is a wrong answer, so each action refuses the others'.
+Status CheckFlagsOf(std::string_view action, const CommandLine& line) {
+  struct Given {
+    std::string_view flag;
+    bool is_given;
+    std::string_view actions;
+  };
+  for (const Given& given : {Given{"--write", !line.write_file.empty(), "import fit"},
+                             Given{"--profile", !line.profile_file.empty(), "check"},
+                             Given{"--takes-busy", line.takes_busy, "fit"},
+                             Given{"--assume", !line.trace_facts.empty(), "import fit check"},
+                             Given{"--families", !line.families.empty(), "measure"},
+                             Given{"--budget", line.budget.has_value(), "measure"}}) {
+    if (given.is_given && given.actions.find(action) == std::string_view::npos) {
+      return InvalidArgument(fmt::format("calibrate {} takes no {}", action, given.flag),
+                             fmt::format("{} belongs to: {}", given.flag, given.actions));
     }
-    std::move(read.points.begin(), read.points.end(), std::back_inserter(points));
   }
-  return points;
+  return {};
 }
 
-Result<hardware::Gpu> GpuOf(const Session& session) {
-  if (session.line.gpu.empty()) {
-    return InvalidArgument("calibrate fit and check need --gpu NAME",
-                           "`ridgeline list gpus` shows the names");
+/// All or nothing: a file that was there stays until the new one is whole.
+Status ReplaceFile(const std::string& path, const std::string& content) {
+  const std::string part = path + ".part";
+  std::ofstream file(part, std::ios::binary | std::ios::trunc);
+  file << content;
+  file.close();
+  std::error_code error;
+  if (file) {
+    std::filesystem::rename(part, path, error);
   }
-  Reference<hardware::Gpu> reference;
-  reference.name = session.line.gpu;
-  return session.catalog.ResolveGpu(reference);
+  if (!file || error) {
+    std::filesystem::remove(part, error);
+    return InvalidArgument("cannot write " + path);
+  }
+  return {};
 }
 
-Result<int> Import(Session& session, std::span<const std::string> files) {
-  ASSIGN_OR_RETURN(const std::vector<Measurement> points, ReadAll(session, files));
+}  // namespace
+
+Result<int> CalibrateImport(Session& session, Words files) {
+  if (files.empty()) {
+    return InvalidArgument("calibrate import needs files",
+                           "ridgeline calibrate import all_reduce.log --gpu h100-sxm");
+  }
+  ASSIGN_OR_RETURN(const std::vector<calibration::Measurement> points, ReadPoints(session, files));
   std::string lines;
-  for (const Measurement& point : points) {
+  for (const calibration::Measurement& point : points) {
     lines += calibration::MeasurementLine(point) + "\n";
   }
   if (session.line.write_file.empty()) {
     session.out = std::move(lines);
     return kExitDone;
   }
-  std::ofstream file(session.line.write_file, std::ios::binary | std::ios::trunc);
-  file << lines;
-  file.close();
-  if (!file) {
-    return InvalidArgument("cannot write " + session.line.write_file);
-  }
-  session.Note(fmt::format("{} points written to {}", points.size(), session.line.write_file));
+  RETURN_IF_ERROR(ReplaceFile(session.line.write_file, lines));
+  session.Note(fmt::format("{} points written to {}", Grouped(static_cast<int64_t>(points.size())),
+                           session.line.write_file));
   return kExitDone;
 }
-
-Table FitTable(const calibration::Profile& profile) {
-  Table table{.columns = {{"table"},
-                          {"points", Align::kRight},
-                          {"left out: median", Align::kRight},
-                          {"p90", Align::kRight},
-                          {"coverage", Align::kRight},
-                          {"half-width", Align::kRight},
-                          {"source"}},
-              .rows = {}};
-  for (const calibration::FittedTable& fitted : profile.tables) {
-    const calibration::LeaveOneOut& loo = fitted.leave_one_out;
-    table.rows.push_back({calibration::TableTitle(fitted), std::to_string(fitted.shapes.size()),
-                          Percent(loo.median), Percent(loo.p90), Percent(loo.coverage),
-                          Percent(loo.half_width), fitted.source});
-  }
-  return table;
-}
-
-Result<int> Fit(Session& session, std::span<const std::string> files) {
-  ASSIGN_OR_RETURN(const hardware::Gpu gpu, GpuOf(session));
-  ASSIGN_OR_RETURN(std::vector<Measurement> points, ReadAll(session, files));
-  const calibration::SplitPoints split = calibration::SplitHeldOut(std::move(points));
-  ASSIGN_OR_RETURN(
-      calibration::Fitted fitted,
-      calibration::Fit(split.to_fit, gpu, session.stop, {.takes_busy = session.line.takes_busy}));
-  for (const calibration::FittedTable& table : fitted.profile.tables) {
-    if (fitted.profile.note.find(table.source) == std::string::npos) {
-      fitted.profile.note += (fitted.profile.note.empty() ? "" : "; ") + table.source;
-    }
-  }
-  const calibration::FitCounts& counts = fitted.counts;
-  session.Note(fmt::format(
-      "{} points fitted ({} of them repeats); left aside: {} held out, {} skipped when measured, "
-      "{} on a busy GPU, {} of another GPU or operation, {} in tables of fewer than {}",
-      counts.used, counts.repeated, split.held_out.size(), counts.skipped, counts.busy,
-      counts.other, counts.sparse, calibration::kFewestRows));
-  if (!session.line.write_file.empty()) {
-    RETURN_IF_ERROR(calibration::WriteProfile(session.line.write_file, fitted.profile));
-  }
-  session.out = RenderTable(FitTable(fitted.profile), session.line.output);
-  return kExitDone;
-}
-
-/// The shipped profile of a GPU, or the file that the user named.
-Result<std::filesystem::path> ProfilePath(const Session& session, const hardware::Gpu& gpu) {
-  if (!session.line.profile_file.empty()) {
-    return std::filesystem::path(session.line.profile_file);
-  }
-  const std::string name = gpu.name + std::string(calibration::kProfileEnding);
-  for (const std::filesystem::path& root : session.catalog.roots()) {
-    const std::filesystem::path path = root / "calibration" / name;
-    if (std::filesystem::exists(path)) {
-      return path;
-    }
-  }
-  return NotFound("no calibration profile of this GPU is shipped: " + gpu.name,
-                  "give one with --profile FILE");
-}
-
-Result<int> CheckProfile(Session& session, std::span<const std::string> files) {
-  ASSIGN_OR_RETURN(const hardware::Gpu gpu, GpuOf(session));
-  ASSIGN_OR_RETURN(const std::filesystem::path path, ProfilePath(session, gpu));
-  ASSIGN_OR_RETURN(const calibration::Profile profile, calibration::ReadProfile(path));
-  ASSIGN_OR_RETURN(std::vector<Measurement> points, ReadAll(session, files));
-  std::erase_if(points, [&](const Measurement& point) { return point.gpu != gpu.name; });
-  const calibration::SplitPoints split = calibration::SplitHeldOut(std::move(points));
-  const calibration::Accuracy accuracy = calibration::MeasureAccuracy(split.held_out, profile, gpu);
-  Table table{.columns = {{"family"},
-                          {"measured time"},
-                          {"points", Align::kRight},
-                          {"median", Align::kRight},
-                          {"p90", Align::kRight},
-                          {"mape", Align::kRight},
-                          {"worst", Align::kRight},
-                          {"bias", Align::kRight},
-                          {"coverage", Align::kRight},
-                          {"half-width", Align::kRight},
-                          {"extrapolated", Align::kRight},
-                          {"worst case", Align::kLeft, true}},
-              .rows = {}};
-  for (const calibration::AccuracyRow& row : accuracy.rows) {
-    table.rows.push_back({row.family, row.band, std::to_string(row.points), Percent(row.median),
-                          Percent(row.p90), Percent(row.mape), Percent(row.worst),
-                          Percent(row.bias), Percent(row.coverage), Percent(row.median_half_width),
-                          std::to_string(row.extrapolated), row.worst_case});
-  }
-  session.Note(fmt::format("{} held-out points of {}; {} without a price in {}",
-                           split.held_out.size(), gpu.name, accuracy.unpriced,
-                           path.filename().string()));
-  session.out = RenderTable(table, session.line.output);
-  return kExitDone;
-}
-
-}  // namespace
 
 Result<int> Calibrate(Session& session) {
   const std::vector<std::string>& words = session.line.arguments;
-  const std::span<const std::string> files = std::span(words).subspan(1);
-  const std::string& action = words.front();
-  if (action == "measure") {
-    session.out = kMeasureText;
-    return kExitDone;
+  const std::string& name = words.front();
+  for (const Action& action : kActions) {
+    if (action.name == name) {
+      RETURN_IF_ERROR(CheckFlagsOf(name, session.line));
+      return action.run(session, Words(words).subspan(1));
+    }
   }
-  if (action == "import") {
-    return Import(session, files);
+  std::vector<std::string> names;
+  for (const Action& action : kActions) {
+    names.emplace_back(action.name);
   }
-  if (action == "fit") {
-    return Fit(session, files);
-  }
-  if (action == "check") {
-    return CheckProfile(session, files);
-  }
-  return InvalidArgument("calibrate does not know: " + action, "measure, import, fit or check");
+  return InvalidArgument("calibrate does not know: " + name, SuggestName(name, names));
 }
 
 }  // namespace ridgeline::cli

@@ -191,6 +191,9 @@ Result<CommandLine> ParseCommandLine(const std::vector<std::string>& arguments) 
   ASSIGN_OR_RETURN(line.write_file, FileOf(words, "--write"));
   ASSIGN_OR_RETURN(line.profile_file, FileOf(words, "--profile"));
   line.takes_busy = words.counts.at("--takes-busy") > 0;
+  line.trace_facts = words.values.at("--assume");
+  line.families = LastOf(words, "--families").value_or("");
+  ASSIGN_OR_RETURN(line.budget, TimeOf(words, "--budget"));
   line.server = LastOf(words, "--server").value_or("");
   line.listen = LastOf(words, "--listen").value_or(line.listen);
   for (const std::string& folder : words.values.at("--allow-path")) {

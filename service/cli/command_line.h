@@ -29,14 +29,17 @@ struct CommandLine {
   bool is_one_at_a_time = false;
   std::vector<std::string> targets;  // as written
   std::optional<std::string> minimize;
-  std::string gpu;                     // of `cost`; empty: none
-  std::string cluster;                 // likewise
-  std::string calibration = "auto";    // a profile's name, a path, "auto" or "none"
-  bool is_strict_calibration = false;  // refuse what was not measured
-  std::string write_file;              // of `calibrate`; empty: none
-  std::string profile_file;            // likewise
-  bool takes_busy = false;             // likewise
-  std::string server;                  // run there; empty: here
+  std::string gpu;                       // of `cost`; empty: none
+  std::string cluster;                   // likewise
+  std::string calibration = "auto";      // a profile's name, a path, "auto" or "none"
+  bool is_strict_calibration = false;    // refuse what was not measured
+  std::string write_file;                // of `calibrate`; empty: none
+  std::string profile_file;              // likewise
+  bool takes_busy = false;               // likewise
+  std::vector<std::string> trace_facts;  // "key=value", as written; likewise
+  std::string families;                  // of `calibrate measure`; empty: all
+  std::optional<Seconds> budget;         // likewise
+  std::string server;                    // run there; empty: here
   std::string listen = "127.0.0.1:50051";
   std::optional<int> max_runs;
   std::optional<int> max_queue;

@@ -118,20 +118,39 @@ constexpr std::array<CommandInfo, 18> kCommands = {{
     {.name = "calibrate",
      .usage = "measure|import|fit|check [FILE...]",
      .summary = "measure on a GPU host, fit anywhere",
-     .details = "measure  how to run the measuring program on a GPU host\n"
-                "import   measured points of other tools as JSON lines: nccl-tests logs, the "
-                "public tables\n"
-                "         SYSTEM__ENGINE-VERSION__FAMILY.csv.gz of ai-dynamo/aiconfigurator\n"
-                "fit      points to a profile (--gpu, --write); held-out points are left aside\n"
-                "check    a profile's error over the held-out points, by family and size (--gpu)",
-     .example = "ridgeline calibrate measure",
+     .details =
+         R"(measure [FOLDER]  time this host's kernels with ridgeline_measure (calibration/measure);
+                  points go to FOLDER (default: measured), a file a family; started again
+                  with the same folder it goes on where it stopped. Without a GPU: code 2
+import FILE...    points as JSON lines, from logs of nccl-tests, Nsight Systems exports in
+                  SQLite, the public tables SYSTEM__ENGINE-VERSION__FAMILY.csv.gz of
+                  ai-dynamo/aiconfigurator, or JSON lines; each but SQLite gzipped or not
+fit [FILE...]     points of --gpu to a profile (--write). Half of all shapes, by a hash of
+                  the shape, are held out: they are never fitted
+check [FILE...]   a profile's error over the held-out points, by family and size
+
+fit and check read what import reads. Without files they take the shipped points of --gpu,
+and check the shipped profile.
+
+A trace does not say everything. What kernels' names leave open is asked for, not guessed:
+  --assume dtype=bf16 | causal=yes | layout=TN | ranks=8 | ranks_per_node=8
+Its times are of kernels alone in a running program (launch=kernel, clock=program,
+cache=program); to take them for steady ones: --assume launch=graph, and so on for
+clock=burst and cache=cold.)",
+     .example =
+         "ridgeline calibrate check --gpu h100-sxm\n"
+         "ridgeline calibrate measure points/ --budget '10 min' --families gemm,attention\n"
+         "ridgeline calibrate import all_reduce.log --gpu h100-sxm --write points/nccl.jsonl\n"
+         "ridgeline calibrate import report.sqlite --gpu h100-sxm --assume causal=yes\n"
+         "ridgeline calibrate fit points/*.jsonl --gpu h100-sxm --write ours.calibration\n"
+         "ridgeline calibrate check points/*.jsonl --gpu h100-sxm --profile ours.calibration",
      .min_arguments = 1,
      .max_arguments = kAny},
     {.name = "trace", .summary = "convert and summarize traces", .is_built = false},
     {.name = "runs", .summary = "runs on a server", .is_built = false},
 }};
 
-constexpr std::array<FlagInfo, 36> kFlags = {{
+constexpr std::array<FlagInfo, 39> kFlags = {{
     {.name = "--set",
      .value = "PATH=VALUE",
      .meaning = "override one key; repeatable; PATH as in `explain`",
@@ -187,6 +206,19 @@ constexpr std::array<FlagInfo, 36> kFlags = {{
      .commands = "calibrate"},
     {.name = "--takes-busy",
      .meaning = "`calibrate fit` uses points that say that others used the GPU",
+     .commands = "calibrate"},
+    {.name = "--assume",
+     .value = "KEY=VALUE",
+     .meaning = "what an imported trace does not say; repeatable",
+     .commands = "calibrate",
+     .is_repeatable = true},
+    {.name = "--families",
+     .value = "LIST",
+     .meaning = "of `calibrate measure`: gemm,attention,hbm,... (default: all that the host can)",
+     .commands = "calibrate"},
+    {.name = "--budget",
+     .value = "T",
+     .meaning = "how long `calibrate measure` may measure (default: 570 s)",
      .commands = "calibrate"},
     {.name = "--cluster",
      .value = "NAME",

@@ -29,11 +29,16 @@ class ExitCodes(CliTest):
         self.expect(2, "describe", "gpu", "h100-sxn", says="did you mean h100-sxm?")
         self.expect(2, "explain", "training.paralelism.tp", says="did you mean training.parallelism.tp?")
         self.expect(2, "simulate", DEMO, "-x", says="unknown flag: -x")
+        self.expect(2, "calibrate", "chek", says="did you mean check?")
+        self.expect(2, "calibrate", "check", "--gpu", "h100-sxn", says="did you mean h100-sxm?")
 
     def test_wrong_counts_and_values_are_2(self):
         self.expect(2, "simulate", says="too few arguments")
         self.expect(2, "describe", "gpu", says="too few arguments")
         self.expect(2, "version", "now", says="too many arguments")
+        self.expect(2, "calibrate", says="too few arguments")
+        self.expect(2, "calibrate", "fit", says="needs --gpu")
+        self.expect(2, "calibrate", "import", "--takes-busy", says="calibrate import takes no --takes-busy")
         self.expect(2, "simulate", DEMO, "-o", "jsn", says=["--output does not take: jsn", "did you mean json?"])
         self.expect(2, "simulate", DEMO, "--seed", "-1", says="--seed needs a whole number")
         self.expect(2, "simulate", DEMO, "-j", "0", says="--jobs needs a whole number")
@@ -46,11 +51,17 @@ class ExitCodes(CliTest):
         for name in ("render", "compare", "trace", "runs"):
             self.expect(5, name, "anything", says=f"not built yet: {name}")
             self.expect(5, name, "--help", says=f"not built yet: {name}")
-        for flag in ("--save", "--html", "--calibration"):
+        for flag in ("--save", "--html"):
             self.expect(5, "simulate", DEMO, flag, "x", says=f"not built yet: {flag}")
         path = self.write("serving.yaml", "cluster: {nodes: dgx-h100, count: 1}\nserving: {model: llama-3.1-8b, engine: sglang}\n"
                           "workload: {arrivals: {rate: 1 req/s}, requests: 1, input_tokens: 1, output_tokens: 1}\n")
         self.expect(5, "simulate", path, says=["not built yet", "sglang"])
+
+    def test_calibration_without_a_gpu_is_2_and_a_table_that_no_operation_stands_for_is_5(self):
+        if not os.path.exists("/dev/nvidiactl"):
+            self.expect(2, "calibrate", "measure", says="no GPU to measure here")
+        table = self.write("h100_sxm__trtllm-1.3__mamba2.csv", "latency\n")
+        self.expect(5, "calibrate", "import", table, says=["not built yet", "mamba2"])
 
     def test_a_deadline_is_4(self):
         self.expect(4, "simulate", DEMO, "--timeout", "1 ns", says="deadline exceeded")
