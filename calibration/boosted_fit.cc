@@ -9,20 +9,20 @@ namespace {
 constexpr double kLeastError = 1e-3;  // of a log time: what is stored is no finer
 
 BoostingSettings ForResiduals(size_t rows) {
+  constexpr size_t kMany = 600;
   BoostingSettings settings;
-  settings.trees = static_cast<int>(std::clamp<size_t>(rows / 2, 60, 1000));
-  settings.rate = rows < 600 ? 0.08 : 0.05;
+  settings.trees = rows < kMany ? 400 : 1000;
+  settings.clip_quantile = rows < kMany ? 0.9 : 0.8;
   return settings;
 }
 
-BoostingSettings ForErrors(size_t rows) {
+BoostingSettings ForErrors() {
   BoostingSettings settings;
-  settings.trees = static_cast<int>(std::clamp<size_t>(rows / 20, 15, 100));
-  settings.rate = 0.05;
-  settings.inputs_share = 0.3;
-  settings.shrinkage = 20;
+  settings.trees = 300;
+  settings.rate = 0.03;
+  settings.shrinkage = 5;
   settings.clip_quantile = 1;
-  settings.most_borders = 31;
+  settings.most_borders = 63;
   return settings;
 }
 
@@ -44,7 +44,7 @@ Selected OtherFolds(std::span<const Inputs> inputs, std::span<const float> targe
 
 /// Calls use(row, trees) for every row, with trees that were fitted without its fold.
 template <class Use>
-void ForEachLeftOut(std::span<const Inputs> inputs, size_t num_inputs,
+void ForEachUnseen(std::span<const Inputs> inputs, size_t num_inputs,
                     std::span<const float> targets, std::span<const uint8_t> folds,
                     const BoostingSettings& settings, Use use) {
   for (size_t fold = 0; fold < kFolds; ++fold) {
@@ -63,37 +63,42 @@ void ForEachLeftOut(std::span<const Inputs> inputs, size_t num_inputs,
 
 }  // namespace
 
-double TypicalError(const BoostedTrees& log_errors, const Inputs& inputs) {
-  return std::clamp(std::exp(log_errors.At(inputs)), kLeastError, 2.0);
+double TypicalError(const BoostedTrees& root_errors, const Inputs& inputs) {
+  const double root = std::max(root_errors.At(inputs), 0.0);
+  return std::clamp(root * root, kLeastError, 2.0);
 }
 
-BoostedFit FitBoosted(std::span<const Features> features, std::span<const Inputs> inputs,
-                      size_t num_inputs, std::span<const float> log_times, const Physics& physics) {
-  const size_t rows = inputs.size();
-  std::vector<float> targets(rows);
-  for (size_t i = 0; i < rows; ++i) {
-    targets[i] = static_cast<float>(log_times[i] - LogPhysics(physics, features[i]));
+BoostedResiduals FitResiduals(const TreeRows& rows, const Physics& physics) {
+  const size_t count = rows.inputs.size();
+  std::vector<float> targets(count);
+  for (size_t i = 0; i < count; ++i) {
+    targets[i] = static_cast<float>(rows.log_times[i] - LogPhysics(physics, rows.features[i]));
   }
-  const std::vector<uint8_t> folds = FoldsOf(rows);
-  const BoostingSettings settings = ForResiduals(rows);
-  BoostedFit fit{.residuals = FitBoostedTrees(inputs, num_inputs, targets, settings),
-                 .log_errors = {},
-                 .folded = std::vector<UnseenRow>(rows)};
-  std::vector<float> log_errors(rows);
-  ForEachLeftOut(
-      inputs, num_inputs, targets, folds, settings, [&](size_t i, const BoostedTrees& trees) {
-        UnseenRow& out = fit.folded[i];
-        out.log_time = LogPhysics(physics, features[i]) + trees.At(inputs[i]);
-        out.error = log_times[i] - out.log_time;
-        log_errors[i] = static_cast<float>(std::log(std::max(std::abs(out.error), kLeastError)));
-      });
-  const BoostingSettings error_settings = ForErrors(rows);
-  fit.log_errors = FitBoostedTrees(inputs, num_inputs, log_errors, error_settings);
-  ForEachLeftOut(inputs, num_inputs, log_errors, folds, error_settings,
-                 [&](size_t i, const BoostedTrees& trees) {
-                   fit.folded[i].typical = TypicalError(trees, inputs[i]);
-                 });
+  const std::vector<uint8_t> folds = FoldsOf(count);
+  const BoostingSettings settings = ForResiduals(count);
+  BoostedResiduals fit{.trees = FitBoostedTrees(rows.inputs, rows.num_inputs, targets, settings),
+                       .folded = std::vector<UnseenRow>(count)};
+  ForEachUnseen(rows.inputs, rows.num_inputs, targets, folds, settings,
+                [&](size_t i, const BoostedTrees& trees) {
+                  UnseenRow& out = fit.folded[i];
+                  out.log_time = LogPhysics(physics, rows.features[i]) + trees.At(rows.inputs[i]);
+                  out.error = rows.log_times[i] - out.log_time;
+                });
   return fit;
+}
+
+BoostedTrees FitRootErrors(const TreeRows& rows, std::vector<UnseenRow>& folded) {
+  const size_t count = rows.inputs.size();
+  std::vector<float> roots(count);
+  for (size_t i = 0; i < count; ++i) {
+    roots[i] = static_cast<float>(std::sqrt(std::min(std::abs(folded[i].error), 2.0)));
+  }
+  const BoostingSettings settings = ForErrors();
+  ForEachUnseen(rows.inputs, rows.num_inputs, roots, FoldsOf(count), settings,
+                [&](size_t i, const BoostedTrees& trees) {
+                  folded[i].typical = TypicalError(trees, rows.inputs[i]);
+                });
+  return FitBoostedTrees(rows.inputs, rows.num_inputs, roots, settings);
 }
 
 }  // namespace ridgeline::calibration

@@ -11,20 +11,30 @@
 
 namespace ridgeline::calibration {
 
-/// Fewer rows than these are left to local regression.
+/// Fewer rows than these are left to local regression and its own law of errors.
 inline constexpr size_t kFewestForTrees = 60;
 
-struct BoostedFit {
-  BoostedTrees residuals;   // log of time over physics
-  BoostedTrees log_errors;  // log of the typical |error|
+/// The rows of a table as trees see them.
+struct TreeRows {
+  std::span<const Features> features;
+  std::span<const Inputs> inputs;
+  size_t num_inputs = 0;
+  std::span<const float> log_times;
+};
+
+struct BoostedResiduals {
+  BoostedTrees trees;  // log of time over physics
   std::vector<UnseenRow> folded;
 };
-/// `features`, `inputs` and `log_times` are of the same rows. Six fits of each kind of tree: about
-/// a second for 2,000 rows, ten for 18,000.
-BoostedFit FitBoosted(std::span<const Features> features, std::span<const Inputs> inputs,
-                      size_t num_inputs, std::span<const float> log_times, const Physics& physics);
+/// Six fits: about a second for 2,000 rows, ten for 18,000.
+BoostedResiduals FitResiduals(const TreeRows& rows, const Physics& physics);
 
-/// What log_errors say, kept within what a range can use.
-double TypicalError(const BoostedTrees& log_errors, const Inputs& inputs);
+/// Square roots of errors are predicted: of their logarithms the smallest, which are chance, would
+/// weigh most, of errors themselves the largest. Fills in `folded`'s typical errors, each by trees
+/// that had not seen the row's fold.
+BoostedTrees FitRootErrors(const TreeRows& rows, std::vector<UnseenRow>& folded);
+
+/// The typical error that such trees say, kept within what a range can use.
+double TypicalError(const BoostedTrees& root_errors, const Inputs& inputs);
 
 }  // namespace ridgeline::calibration

@@ -47,10 +47,10 @@ struct BoostedTrees {
 
 struct BoostingSettings {
   int trees = 400;
-  double rate = 0.08;         // share of each tree's answer that is taken
+  double rate = 0.05;         // share of each tree's answer that is taken
   double rows_share = 0.8;    // of rows that a tree sees
-  double inputs_share = 0.5;  // of inputs that a level may ask about
-  double shrinkage = 2;       // rows of zero residual that each leaf is given
+  double inputs_share = 0.3;  // of inputs that a level may ask about
+  double shrinkage = 1;       // rows of zero residual that each leaf is given
   /// Residuals count as at most this quantile of all: a shape that fell onto an odd kernel shall
   /// not bend its neighbours.
   double clip_quantile = 0.8;

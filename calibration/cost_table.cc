@@ -93,16 +93,21 @@ CostTable& CostTable::operator=(CostTable&&) noexcept = default;
 Cost CostTable::CostOf(const TimedOperation& operation) const {
   const LocalModel& model = search_->Built(*table_);
   const Features features = FeaturesOf(operation, search_->rates);
-  const bool has_trees = !table_->residuals.empty();
-  const Estimate estimate = has_trees ? model.Where(features) : model.At(features);
+  const double share = table_->local_share;
+  const Estimate estimate =
+      share > 0 || table_->root_errors.empty() ? model.At(features) : model.Where(features);
   double log_time = estimate.log_time;
   double typical = 0;
-  if (has_trees) {
-    const Inputs inputs = InputsOf(operation, search_->rates, features);
-    log_time = LogPhysics(table_->settings.physics, features) + table_->residuals.At(inputs);
-    typical = TypicalError(table_->log_errors, inputs);
-  } else {
+  if (table_->root_errors.empty()) {
     typical = TypicalError(table_->error_law, estimate);
+  } else {
+    const Inputs inputs = InputsOf(operation, search_->rates, features);
+    typical = TypicalError(table_->root_errors, inputs);
+    if (share < 1) {
+      log_time = share * estimate.log_time +
+                 (1 - share) * (LogPhysics(table_->settings.physics, features) +
+                                table_->residuals.At(inputs));
+    }
   }
   Evidence evidence = Evidence::kInterpolated;
   const bool is_measured =

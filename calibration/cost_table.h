@@ -36,8 +36,8 @@ struct LeaveOneOut {
   double half_width = 0;  // median of (high - low) / 2 over the prediction
 };
 
-/// What is stored. Rows are sorted by shape and have no duplicates. Tables of many rows predict by
-/// trees, the others, and those that it serves better, by local regression.
+/// What is stored. Rows are sorted by shape and have no duplicates. A table predicts by trees, by
+/// local regression, or by the mean of both, whichever erred least on rows left out.
 struct FittedTable {
   TimedOperation pattern;
   Condition condition;
@@ -49,8 +49,9 @@ struct FittedTable {
   std::vector<float> errors;     // leave-one-out, absolute, log; of local regression
   LocalSettings settings;
   ErrorLaw error_law;
-  BoostedTrees residuals;   // none: local regression
-  BoostedTrees log_errors;  // the typical error that ranges are multiples of
+  double local_share = 1;    // of local regression in the log time; the trees have the rest
+  BoostedTrees residuals;    // none when local_share is 1
+  BoostedTrees root_errors;  // of the typical error that ranges are multiples of; none: error_law
   std::array<ErrorScale, kNumBands> error_scales;
   double farthest = 0;  // scaled octaves to the nearest row beyond which a shape lies in a hole
   double error_per_octave = 0;  // of what lies outside, added to the range for each octave

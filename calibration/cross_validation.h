@@ -27,7 +27,8 @@ struct UnseenRow {
 /// neither the usual shape nor the awkward one is bought with the other.
 double Objective(std::span<const UnseenRow> rows);
 
-/// Quantiles of error over typical error, by band of predicted time; a thin band takes all rows.
+/// The shortest range that holds nine rows in ten, in units of the typical error, by band of
+/// predicted time; a thin band takes all rows.
 std::array<ErrorScale, kNumBands> FitErrorScales(std::span<const UnseenRow> rows);
 
 /// Error figures, coverage and half-width of these rows under those scales.

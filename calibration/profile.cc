@@ -202,6 +202,7 @@ Json HeaderOf(const FittedTable& table) {
            {table.error_law.constant, table.error_law.of_errors, table.error_law.of_spread,
             table.error_law.of_reach}},
           {"error_scales", scales},
+          {"local_share", table.local_share},
           {"farthest", table.farthest},
           {"error_per_octave", table.error_per_octave},
           {"leave_one_out",
@@ -244,6 +245,7 @@ FittedTable TableOf(const Json& json) {
     table.error_scales[band] = {.below = json.at("error_scales").at(band).at(0),
                                 .above = json.at("error_scales").at(band).at(1)};
   }
+  table.local_share = json.at("local_share");
   table.farthest = json.at("farthest");
   table.error_per_octave = json.at("error_per_octave");
   const Json& loo = json.at("leave_one_out");
@@ -263,7 +265,7 @@ std::string EncodeProfile(const Profile& profile) {
     tables.push_back(HeaderOf(table));
     PutRows(table, rows);
     PutTrees(table.residuals, rows);
-    PutTrees(table.log_errors, rows);
+    PutTrees(table.root_errors, rows);
   }
   const Json header{{"gpu", profile.gpu},       {"architecture", profile.architecture},
                     {"device", profile.device}, {"note", profile.note},
@@ -302,7 +304,7 @@ Result<Profile> DecodeProfile(std::string_view bytes) {
       }
       FittedTable& table = profile.tables.back();
       TakeRows(in, count, table);
-      if (!TakeTrees(in, length, table.residuals) || !TakeTrees(in, length, table.log_errors)) {
+      if (!TakeTrees(in, length, table.residuals) || !TakeTrees(in, length, table.root_errors)) {
         return InvalidArgument("damaged: a table of the profile has trees that are none");
       }
     }

@@ -18,7 +18,7 @@ constexpr size_t kSearchSample = 1000;
 // Fewer rows than these would be fitted to, not learned from.
 constexpr size_t kFewestToSearch = 60;
 constexpr size_t kEdgeSample = 60;
-// Trees answer faster: local regression has to be this much better to be preferred.
+// Of a model's objective: what a slower one has to be better by to be preferred.
 constexpr double kWorthTheWait = 0.97;
 
 /// Every k-th row of a fixed shuffle, at most `count` of them.
@@ -276,7 +276,7 @@ ErrorLaw FitErrorLaw(std::span<const TableFitter::Estimated> rows) {
 
 /// Local regression's rows, with the law that says how wrong each is expected to be.
 std::vector<UnseenRow> WithTypicalErrors(std::span<const TableFitter::Estimated> rows,
-                                       const ErrorLaw& law) {
+                                         const ErrorLaw& law) {
   std::vector<UnseenRow> out;
   for (const TableFitter::Estimated& row : rows) {
     out.push_back({.log_time = row.estimate.log_time,
@@ -284,6 +284,28 @@ std::vector<UnseenRow> WithTypicalErrors(std::span<const TableFitter::Estimated>
                    .typical = TypicalError(law, row.estimate)});
   }
   return out;
+}
+
+/// Trees alone, their mean with local regression, local regression alone: the first is the fastest,
+/// so the others must be better. Sets the table's share; returns the rows as that predicts them.
+std::vector<UnseenRow> ChooseShare(std::span<const UnseenRow> local,
+                                   std::span<const UnseenRow> trees, FittedTable& table) {
+  std::vector<UnseenRow> best;
+  double least = 0;
+  for (const double share : {0.0, 0.5, 1.0}) {
+    std::vector<UnseenRow> mixed(trees.begin(), trees.end());
+    for (size_t i = 0; i < mixed.size(); ++i) {
+      mixed[i].log_time += share * (local[i].log_time - trees[i].log_time);
+      mixed[i].error += share * (local[i].error - trees[i].error);
+    }
+    const double objective = Objective(mixed);
+    if (best.empty() || objective < kWorthTheWait * least) {
+      least = objective;
+      best = std::move(mixed);
+      table.local_share = share;
+    }
+  }
+  return best;
 }
 
 }  // namespace
@@ -319,14 +341,17 @@ FittedTable FitTable(const TimedOperation& pattern, TableRows rows, const Machin
   table.error_law = FitErrorLaw(local);
   std::vector<UnseenRow> folded = WithTypicalErrors(local, table.error_law);
   if (fitter.size() >= kFewestForTrees) {
-    BoostedFit boosted =
-        FitBoosted(features, inputs, NumInputs(pattern), rows.log_times, table.settings.physics);
-    if (Objective(folded) > kWorthTheWait * Objective(boosted.folded)) {
-      table.residuals = std::move(boosted.residuals);
-      table.log_errors = std::move(boosted.log_errors);
-      table.errors.assign(table.errors.size(), 0);
-      folded = std::move(boosted.folded);
+    const TreeRows tree_rows{.features = features,
+                             .inputs = inputs,
+                             .num_inputs = NumInputs(pattern),
+                             .log_times = rows.log_times};
+    BoostedResiduals boosted = FitResiduals(tree_rows, table.settings.physics);
+    folded = ChooseShare(folded, boosted.folded, table);
+    if (table.local_share < 1) {
+      table.residuals = std::move(boosted.trees);
     }
+    table.root_errors = FitRootErrors(tree_rows, folded);
+    table.errors.assign(table.errors.size(), 0);
   }
   table.error_scales = FitErrorScales(folded);
   table.leave_one_out = Summarise(folded, table.error_scales);
