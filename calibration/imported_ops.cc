@@ -264,6 +264,49 @@ hardware::Launch LaunchOf(const Row& row) {
   return backend.ends_with("_eager") ? hardware::Launch::kEager : hardware::Launch::kGraph;
 }
 
+tl::unexpected<Error> BadCellError(const std::filesystem::path& path, int number,
+                                   std::string_view line, const BadCell& bad) {
+  constexpr size_t kShown = 1000;
+  const auto column =
+      bad.cell.data() == nullptr ? 1 : static_cast<int>(bad.cell.data() - line.data()) + 1;
+  return Fail(
+      {.code = ErrorCode::kInvalidArgument,
+       .message = bad.message,
+       .where = SourceLocation{.source = std::make_shared<SourceText>(SourceText{
+                                   .name = path.string(),
+                                   .text = std::string(static_cast<size_t>(number - 1), '\n') +
+                                           std::string(line.substr(0, kShown))}),
+                               .line = number,
+                               .column = column,
+                               .length = std::max(1, static_cast<int>(bad.cell.size()))}});
+}
+
+/// Adds the row's point, or counts it as left out; what is wrong in it, if anything is.
+std::optional<BadCell> AddRow(const Row& row, const FileName& name, RowReader reader,
+                              ImportedPoints& result) {
+  const double milliseconds = row.Real("latency");
+  std::optional<TimedOperation> operation = reader(row);
+  if (!operation) {
+    result.LeaveOut("a number format or variant that is no operation here");
+    return std::nullopt;
+  }
+  if (row.bad()) {
+    return row.bad();
+  }
+  if (!(milliseconds > 0)) {
+    result.LeaveOut("a row without a time");
+    return std::nullopt;
+  }
+  result.points.push_back(
+      {.operation = *std::move(operation),
+       .condition = {.launch = LaunchOf(row)},
+       .gpu = name.gpu,
+       .time = Seconds::FromBase(milliseconds / 1e3),
+       .library = std::string(row.Text("kernel_source")),
+       .source = fmt::format("ai-dynamo/aiconfigurator {} {}", name.engine, name.family)});
+  return std::nullopt;
+}
+
 }  // namespace
 
 bool IsImportedOpsName(const std::filesystem::path& path) { return SplitName(path).has_value(); }
@@ -305,20 +348,7 @@ Result<ImportedPoints> ReadImportedOps(const std::filesystem::path& path) {
     if (line.empty()) {
       continue;
     }
-    const auto fail = [&](const BadCell& bad) {
-      const std::string excerpt(line.substr(0, 1000));
-      const auto column =
-          bad.cell.data() == nullptr ? 1 : static_cast<int>(bad.cell.data() - line.data()) + 1;
-      return Fail({.code = ErrorCode::kInvalidArgument,
-                   .message = bad.message,
-                   .where = SourceLocation{
-                       .source = std::make_shared<SourceText>(SourceText{
-                           .name = path.string(),
-                           .text = std::string(static_cast<size_t>(number - 1), '\n') + excerpt}),
-                       .line = number,
-                       .column = column,
-                       .length = std::max(1, static_cast<int>(bad.cell.size()))}});
-    };
+    const auto fail = [&](const BadCell& bad) { return BadCellError(path, number, line, bad); };
     SplitCells(line, cells);
     if (columns.empty()) {
       for (size_t i = 0; i < cells.size(); ++i) {
@@ -335,27 +365,9 @@ Result<ImportedPoints> ReadImportedOps(const std::filesystem::path& path) {
           {.message = fmt::format("{} cells where the header has {}", cells.size(), columns.size()),
            .cell = {}});
     }
-    const Row row(columns, cells);
-    const double milliseconds = row.Real("latency");
-    std::optional<TimedOperation> operation = reader(row);
-    if (!operation) {
-      result.LeaveOut("a number format or variant that is no operation here");
-      continue;
+    if (const std::optional<BadCell> bad = AddRow(Row(columns, cells), *name, reader, result)) {
+      return fail(*bad);
     }
-    if (row.bad()) {
-      return fail(*row.bad());
-    }
-    if (!(milliseconds > 0)) {
-      result.LeaveOut("a row without a time");
-      continue;
-    }
-    result.points.push_back(
-        {.operation = *std::move(operation),
-         .condition = {.launch = LaunchOf(row)},
-         .gpu = name->gpu,
-         .time = Seconds::FromBase(milliseconds / 1e3),
-         .library = std::string(row.Text("kernel_source")),
-         .source = fmt::format("ai-dynamo/aiconfigurator {} {}", name->engine, name->family)});
   }
   if (columns.empty()) {
     return InvalidArgument("empty: " + path.string());

@@ -193,18 +193,32 @@ std::string MeasurementLine(const Measurement& point) {
     object["skipped"] = point.skipped;
   } else {
     object["time_s"] = point.time.base();
-    if (point.spread > 0) object["spread"] = point.spread;
-    if (point.samples > 0) object["samples"] = point.samples;
-    if (point.throttled) object["throttled"] = true;
-    if (point.busy) object["busy"] = true;
+    if (point.spread > 0) {
+      object["spread"] = point.spread;
+    }
+    if (point.samples > 0) {
+      object["samples"] = point.samples;
+    }
+    if (point.throttled) {
+      object["throttled"] = true;
+    }
+    if (point.busy) {
+      object["busy"] = true;
+    }
   }
-  if (point.sm_clock) object["sm_clock_hz"] = point.sm_clock->base();
-  if (point.power) object["power_w"] = point.power->base();
+  if (point.sm_clock) {
+    object["sm_clock_hz"] = point.sm_clock->base();
+  }
+  if (point.power) {
+    object["power_w"] = point.power->base();
+  }
   for (const auto& [name, text] : {std::pair<const char*, const std::string&>("with", point.with),
                                    {"library", point.library},
                                    {"device", point.device},
                                    {"driver", point.driver}}) {
-    if (!text.empty()) object[name] = text;
+    if (!text.empty()) {
+      object[name] = text;
+    }
   }
   return object.dump();
 }

@@ -344,6 +344,7 @@ Measurement PointOf(const Repeated& repeated, const Trace& trace, std::string_vi
   std::vector<double> ordered = repeated.seconds;
   const double median = ExactQuantile(ordered, 0.5);
   std::vector<double> deviations;
+  deviations.reserve(repeated.seconds.size());
   for (const double seconds : repeated.seconds) {
     deviations.push_back(std::abs(seconds - median));
   }

@@ -33,7 +33,7 @@ std::optional<Operator> ReadOperator(std::string_view text) {
   if (at == std::string_view::npos) {
     return std::nullopt;
   }
-  std::string_view list = text.substr(at + kSizes.size());
+  const std::string_view list = text.substr(at + kSizes.size());
   int depth = 0;
   size_t end = 0;
   for (; end < list.size(); ++end) {
@@ -312,6 +312,32 @@ Result<Json> CollectiveLine(CollectiveKind kind, const NvtxRange& range,
   return line;
 }
 
+/// What the kernels' names tell, else the trace's owner.
+Status SetTypeAndLayout(Json& line, std::span<const std::string_view> kernels,
+                        const TraceFacts& facts) {
+  std::optional<DType> dtype;
+  std::string layout;
+  for (const std::string_view kernel : kernels) {
+    dtype = dtype ? dtype : OperandTypeIn(kernel);
+    layout = layout.empty() ? LayoutIn(kernel) : layout;
+  }
+  dtype = dtype ? dtype : facts.dtype;
+  if (!dtype) {
+    return LeaveOut(fmt::format("{}: its kernels' names do not say its data type",
+                                line["op"].get<std::string>()),
+                    "--assume dtype=bf16");
+  }
+  line["dtype"] = DTypeName(*dtype);
+  if (line["op"] == "gemm") {
+    layout = layout.empty() ? facts.layout.value_or("") : layout;
+    if (layout.empty()) {
+      return LeaveOut("gemm: its kernels' names do not say its layout", "--assume layout=TN");
+    }
+    line["layout"] = layout;
+  }
+  return {};
+}
+
 void SetCondition(Json& line, const TraceFacts& facts) {
   const Condition trace = TraceCondition();
   // What a line of one's own says stays.
@@ -338,10 +364,10 @@ Status AddTraceFact(std::string_view text, TraceFacts& facts) {
   const size_t equals = std::min(text.find('='), text.size());
   const std::string key(text.substr(0, equals));
   const std::string value(text.substr(std::min(equals + 1, text.size())));
-  static const std::vector<std::string> kKeys = {"dtype", "causal", "ranks", "ranks_per_node",
-                                                 "clock", "launch", "cache", "layout"};
-  if (std::find(kKeys.begin(), kKeys.end(), key) == kKeys.end()) {
-    return InvalidArgument(fmt::format("--assume does not know: {}", key), SuggestName(key, kKeys));
+  static const std::vector<std::string> keys = {"dtype", "causal", "ranks", "ranks_per_node",
+                                                "clock", "launch", "cache", "layout"};
+  if (std::find(keys.begin(), keys.end(), key) == keys.end()) {
+    return InvalidArgument(fmt::format("--assume does not know: {}", key), SuggestName(key, keys));
   }
   if (value.empty()) {
     return InvalidArgument(fmt::format("--assume {} needs a value", key),
@@ -395,28 +421,7 @@ Result<OperationLine> OperationOf(const NvtxRange& range, std::span<const std::s
     const std::optional<CollectiveKind> kind = NcclCall(range.text);
     ASSIGN_OR_RETURN(line, kind ? CollectiveLine(*kind, range, kernels, facts, ranks)
                                 : OperatorLine(range.text, kernels, facts));
-    std::optional<DType> dtype;
-    for (const std::string_view kernel : kernels) {
-      dtype = dtype ? dtype : OperandTypeIn(kernel);
-    }
-    dtype = dtype ? dtype : facts.dtype;
-    if (!dtype) {
-      return LeaveOut(fmt::format("{}: its kernels' names do not say its data type",
-                                  line["op"].get<std::string>()),
-                      "--assume dtype=bf16");
-    }
-    line["dtype"] = DTypeName(*dtype);
-    if (line["op"] == "gemm") {
-      std::string layout;
-      for (const std::string_view kernel : kernels) {
-        layout = layout.empty() ? LayoutIn(kernel) : layout;
-      }
-      if (layout.empty() && !facts.layout) {
-        return LeaveOut("gemm: its kernels' names do not say its layout", "--assume layout=TN");
-      }
-      // The kernel knows better than its owner.
-      line["layout"] = layout.empty() ? *facts.layout : layout;
-    }
+    RETURN_IF_ERROR(SetTypeAndLayout(line, kernels, facts));
   }
   SetCondition(line, facts);
   Result<OperationLine> parsed = ParseOperationLine(line.dump());

@@ -25,10 +25,10 @@ constexpr double kDefaultSeconds = 570;
 
 /// As calibration/measure/run.sh knows them.
 const std::vector<std::string>& FamilyNames() {
-  static const std::vector<std::string> kNames = {
-      "check",  "host",      "sustained", "gemm",        "hbm",         "moe",
-      "beside", "attention", "peer",      "collectives", "beside-ranks"};
-  return kNames;
+  static const std::vector<std::string> names = {"check", "host",        "sustained",   "gemm",
+                                                 "hbm",   "moe",         "beside",      "attention",
+                                                 "peer",  "collectives", "beside-ranks"};
+  return names;
 }
 
 bool IsProgram(const fs::path& path) {
@@ -47,7 +47,7 @@ std::optional<fs::path> FindProgram() {
   std::string_view folders = variable == nullptr ? "" : variable;
   while (!folders.empty()) {
     const size_t end = std::min(folders.find(':'), folders.size());
-    const fs::path path = fs::path(folders.substr(0, end)) / kProgram;
+    fs::path path = fs::path(folders.substr(0, end)) / kProgram;
     if (end > 0 && IsProgram(path)) {
       return path;
     }

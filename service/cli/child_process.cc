@@ -15,8 +15,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char** environ;
-
 namespace ridgeline::cli {
 namespace {
 
@@ -106,6 +104,7 @@ Result<ChildResult> RunChild(const std::vector<std::string>& words, ChildOutput 
     return Fail({.code = ErrorCode::kResourceExhausted, .message = "no pipe for a child"});
   }
   std::vector<char*> arguments;
+  arguments.reserve(words.size() + 1);
   for (const std::string& word : words) {
     arguments.push_back(const_cast<char*>(word.c_str()));
   }
