@@ -28,10 +28,10 @@ Status CheckRoofline(const AskedCondition& asked) {
     return unbuilt(fmt::format("cost at {} clocks", Name(*asked.clock)), "clock");
   }
   if (asked.launch.value_or(Launch::kGraph) != Launch::kGraph) {
-    return unbuilt(fmt::format("cost of launch {}", Name(*asked.launch)), "launch");
+    return unbuilt(fmt::format("cost of an {} launch", Name(*asked.launch)), "launch");
   }
   if (asked.cache.value_or(CacheState::kCold) != CacheState::kCold) {
-    return unbuilt(fmt::format("cost with cache {}", Name(*asked.cache)), "cache");
+    return unbuilt(fmt::format("cost with a {} cache", Name(*asked.cache)), "cache");
   }
   if (asked.layout.value_or(Layout::kTN) != Layout::kTN) {
     return unbuilt(fmt::format("cost of layout {}", Name(*asked.layout)), "layout");

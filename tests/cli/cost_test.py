@@ -27,7 +27,8 @@ class Cost(CliTest):
         return self.expect(code, "cost", *arguments, stdin=text.encode(), says=says).stdout.decode()
 
     def test_one_answer_a_line_in_the_same_order(self):
-        answers = [json.loads(line) for line in self.cost(LINES, "--gpu", "h100-sxm", "-o", "jsonl").splitlines()]
+        asked = self.cost(LINES, "--gpu", "h100-sxm", "--calibration", "none", "-o", "jsonl")
+        answers = [json.loads(line) for line in asked.splitlines()]
         self.assertEqual([answer["op"] for answer in answers], [json.loads(line)["op"] for line in LINES])
         for answer in answers:
             self.assertLessEqual(answer["low_s"], answer["time_s"])
@@ -37,6 +38,25 @@ class Cost(CliTest):
         # 2 x 512 x 4096 x 5120 FLOPs at 678 TFLOP/s; the memory side (53 MB) is shorter.
         self.assertAlmostEqual(answers[0]["time_s"], 2 * 512 * 4096 * 5120 / 678e12, delta=1e-9)
         self.assertIn("sustained", answers[0]["condition"])
+
+    def test_measured_shapes_are_answered_in_the_condition_that_is_asked_for(self):
+        ask = lambda lines, *more, **kind: [
+            json.loads(line) for line in self.cost(lines, *more, "-o", "jsonl", **kind).splitlines()]
+        steady, eager = ask([GEMM, GEMM[:-1] + ',"launch":"eager"}'], "--gpu", "h100-sxm")
+        self.assertIn(steady["evidence"], ("measured", "interpolated"))
+        self.assertEqual(steady["condition"], "burst clock, graph, cold cache, TN")
+        self.assertEqual(eager["condition"], "burst clock, eager, cold cache, TN")
+        # Of a GPU that was not measured everything is carried over; of an architecture that was not, nothing is.
+        (carried,) = ask([GEMM], "--gpu", "h100-pcie")
+        self.assertEqual(carried["evidence"], "extrapolated")
+        (analytic,) = ask([GEMM], "--gpu", "b200")
+        self.assertEqual(analytic["evidence"], "analytic")
+
+    def test_strict_calibration_refuses_what_was_not_measured(self):
+        self.cost([GEMM], "--gpu", "h100-sxm", "--strict-calibration")
+        self.cost([GEMM], "--gpu", "h100-pcie", "--strict-calibration", code=3, says="no measurement of gemm")
+        self.cost([GEMM], "--gpu", "h100-sxm", "--strict-calibration", "--calibration", "none", code=3)
+        self.cost([GEMM], "--gpu", "h100-sxm", "--calibration", "h100-sxn", code=2, says="did you mean h100-sxm")
 
     def test_every_format_says_the_same(self):
         lines = [json.loads(line) for line in self.cost(LINES, "--gpu", "h100-sxm", "-o", "jsonl").splitlines()]
@@ -56,10 +76,11 @@ class Cost(CliTest):
         self.assertEqual(answers[0], answers[2])
 
     def test_what_is_not_built_is_named(self):
-        out = self.cost([GEMM[:-1] + ',"cache":"warm"}'], "--gpu", "h100-sxm", "-o", "jsonl", code=5, says="warm cache")
+        roofline = ["--gpu", "h100-sxm", "--calibration", "none"]
+        out = self.cost([GEMM[:-1] + ',"cache":"warm"}'], *roofline, "-o", "jsonl", code=5, says="warm cache")
         self.assertIn("warm cache", json.loads(out)["error"])
         # A mistake that can be mended outranks it.
-        self.cost([GEMM[:-1] + ',"cache":"warm"}', "{}"], "--gpu", "h100-sxm", code=2)
+        self.cost([GEMM[:-1] + ',"cache":"warm"}', "{}"], *roofline, code=2)
 
     def test_collectives_say_where_they_ran(self):
         self.cost([LINES[2]], "--gpu", "h100-sxm", says="collectives on")

@@ -26,9 +26,10 @@ class LineCostTest : public ::testing::Test {
   Result<Cost> CostOf(std::string_view text) const {
     const LinePlace place{
         .source = std::make_shared<SourceText>(SourceText{.name = "stdin", .text = {}}), .line = 1};
-    return ReadOperationLine(text, place).and_then([this](const OperationLine& line) {
-      return CostOfLine(line, cluster_, OperationTime::Analytic(cluster_));
-    });
+    ASSIGN_OR_RETURN(const OperationLine line, ReadOperationLine(text, place));
+    ASSIGN_OR_RETURN(const LineCost cost,
+                     CostOfLine(line, cluster_, OperationTime::Analytic(cluster_)));
+    return cost.cost;
   }
 
   hardware::Cluster cluster_;

@@ -46,21 +46,27 @@ Error FullError() {
 }
 
 sim::Report FullReport() {
-  return {.kind = sim::ReportKind::kServing,
-          .title = "a title, ± and all",
-          .settings = {{"serving.tp", "4"}, {"serving.replicas", "2"}},
-          .metrics = {{.name = "ttft.p99",
-                       .value = 0.1 + 0.2,
-                       .unit = "s",
-                       .low = 5e-324,
-                       .high = std::numeric_limits<double>::infinity(),
-                       .evidence = Evidence::kExtrapolated},
-                      {.name = "memory.fits", .value = -0.0, .unit = "1"}},
-          .time = {{.name = "matmul", .title = "matrix multiplication", .value = 1.5}},
-          .memory = {{.name = "weights", .title = "weights", .value = 8e9}},
-          .assumptions = {{.what = "HBM", .value = "0.92 of peak", .source = "a paper"}},
-          .warnings = {FullError()},
-          .fits = false};
+  return {
+      .kind = sim::ReportKind::kServing,
+      .title = "a title, ± and all",
+      .settings = {{"serving.tp", "4"}, {"serving.replicas", "2"}},
+      .metrics = {{.name = "ttft.p99",
+                   .value = 0.1 + 0.2,
+                   .unit = "s",
+                   .low = 5e-324,
+                   .high = std::numeric_limits<double>::infinity(),
+                   .evidence = Evidence::kExtrapolated},
+                  {.name = "memory.fits", .value = -0.0, .unit = "1"}},
+      .time = {{.name = "matmul", .title = "matrix multiplication", .value = 1.5}},
+      .memory = {{.name = "weights", .title = "weights", .value = 8e9}},
+      .calibration =
+          sim::UsedCalibration{
+              .name = "h100-sxm", .sha256 = "ab", .gpu = "h100-sxm", .is_transferred = true},
+      .evidence = {0.5, 0.25, 0.125, 0.125},
+      .unmeasured = {{.what = "scan 1 MB", .share = 0.125, .evidence = Evidence::kExtrapolated}},
+      .assumptions = {{.what = "HBM", .value = "0.92 of peak", .source = "a paper"}},
+      .warnings = {FullError()},
+      .fits = false};
 }
 
 void ExpectEqual(const sim::Report& a, const sim::Report& b) {
@@ -83,6 +89,12 @@ void ExpectEqual(const sim::Report& a, const sim::Report& b) {
   EXPECT_EQ(a.time[0].value, b.time[0].value);
   ASSERT_EQ(a.memory.size(), b.memory.size());
   EXPECT_EQ(a.memory[0].value, b.memory[0].value);
+  EXPECT_EQ(a.calibration, b.calibration);
+  EXPECT_EQ(a.evidence, b.evidence);
+  ASSERT_EQ(a.unmeasured.size(), b.unmeasured.size());
+  EXPECT_EQ(a.unmeasured[0].what, b.unmeasured[0].what);
+  EXPECT_EQ(a.unmeasured[0].share, b.unmeasured[0].share);
+  EXPECT_EQ(a.unmeasured[0].evidence, b.unmeasured[0].evidence);
   ASSERT_EQ(a.assumptions.size(), b.assumptions.size());
   EXPECT_EQ(a.assumptions[0].what, b.assumptions[0].what);
   EXPECT_EQ(a.assumptions[0].value, b.assumptions[0].value);
