@@ -9,9 +9,12 @@ namespace {
 constexpr double kLeastError = 1e-3;  // of a log time: what is stored is no finer
 
 BoostingSettings ForResiduals(size_t rows) {
+  // Of very many rows fewer, faster trees learn as much, and profiles stay small.
   constexpr size_t kMany = 600;
+  constexpr size_t kVeryMany = 5000;
   BoostingSettings settings;
-  settings.trees = rows < kMany ? 400 : 1000;
+  settings.trees = rows < kMany ? 400 : rows < kVeryMany ? 1000 : 500;
+  settings.rate = rows < kVeryMany ? 0.05 : 0.1;
   settings.clip_quantile = rows < kMany ? 0.9 : 0.8;
   return settings;
 }
@@ -45,8 +48,8 @@ Selected OtherFolds(std::span<const Inputs> inputs, std::span<const float> targe
 /// Calls use(row, trees) for every row, with trees that were fitted without its fold.
 template <class Use>
 void ForEachUnseen(std::span<const Inputs> inputs, size_t num_inputs,
-                    std::span<const float> targets, std::span<const uint8_t> folds,
-                    const BoostingSettings& settings, Use use) {
+                   std::span<const float> targets, std::span<const uint8_t> folds,
+                   const BoostingSettings& settings, Use use) {
   for (size_t fold = 0; fold < kFolds; ++fold) {
     const Selected others = OtherFolds(inputs, targets, folds, fold);
     if (others.inputs.empty()) {

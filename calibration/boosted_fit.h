@@ -12,7 +12,7 @@
 namespace ridgeline::calibration {
 
 /// Fewer rows than these are left to local regression and its own law of errors.
-inline constexpr size_t kFewestForTrees = 60;
+inline constexpr size_t kFewestForTrees = 40;
 
 /// The rows of a table as trees see them.
 struct TreeRows {

@@ -11,7 +11,6 @@
 namespace ridgeline::calibration {
 namespace {
 
-constexpr size_t kLeaves = size_t{1} << SymmetricTree::kDepth;
 constexpr double kLeastClip = 2e-3;  // of a log time: below it nothing is an outlier
 
 /// Borders between the quantiles of one input; fewer where it takes few values.
@@ -55,9 +54,9 @@ class Booster {
       for (size_t i = 0; i < count; ++i) {
         column[i] = rows[i][input];
       }
-      model_.borders.push_back(BordersOf(column, settings.most_borders));
+      borders_.push_back(BordersOf(column, settings.most_borders));
       std::vector<uint8_t> bins(count);
-      const std::vector<float>& borders = model_.borders.back();
+      const std::vector<float>& borders = borders_.back();
       for (size_t i = 0; i < count; ++i) {
         bins[i] = static_cast<uint8_t>(std::lower_bound(borders.begin(), borders.end(), column[i]) -
                                        borders.begin());
@@ -68,10 +67,10 @@ class Booster {
       }
     }
     std::vector<double> values(targets.begin(), targets.end());
-    model_.base = static_cast<float>(ExactQuantile(values, 0.5));
+    base_ = static_cast<float>(ExactQuantile(values, 0.5));
     residuals_.assign(targets.begin(), targets.end());
     for (float& residual : residuals_) {
-      residual -= model_.base;
+      residual -= base_;
     }
     leaf_of_.resize(count);
     clipped_.resize(count);
@@ -81,10 +80,14 @@ class Booster {
     for (int i = 0; i < settings_.trees && !usable_.empty(); ++i) {
       AddTree();
     }
-    return std::move(model_);
+    return {base_, std::move(borders_), std::move(trees_)};
   }
 
  private:
+  struct Question {
+    uint8_t input = 0;
+    uint8_t border = 0;
+  };
   void AddTree() {
     Clip();
     const size_t count = residuals_.size();
@@ -96,9 +99,10 @@ class Booster {
     }
     std::fill(leaf_of_.begin(), leaf_of_.end(), uint8_t{0});
     SymmetricTree tree;
-    for (int level = 0; level < SymmetricTree::kDepth; ++level) {
-      const SymmetricTree::Question best = BestQuestion(size_t{1} << level);
-      tree.questions[static_cast<size_t>(level)] = best;
+    for (size_t level = 0; level < kDepth; ++level) {
+      const Question best = BestQuestion(size_t{1} << level);
+      tree.inputs[level] = best.input;
+      tree.borders[level] = best.border;
       const std::vector<uint8_t>& bins = bins_[best.input];
       for (size_t i = 0; i < count; ++i) {
         leaf_of_[i] = static_cast<uint8_t>(leaf_of_[i] | ((bins[i] > best.border) << level));
@@ -112,13 +116,13 @@ class Booster {
     }
     for (size_t leaf = 0; leaf < kLeaves; ++leaf) {
       const double value = settings_.rate * sums[leaf] / (counts[leaf] + settings_.shrinkage);
-      tree.leaves[leaf] = kLeafStep * static_cast<float>(std::clamp(std::round(value / kLeafStep),
-                                                                    -32767.0, 32767.0));
+      tree.leaves[leaf] =
+          static_cast<int16_t>(std::clamp(std::round(value / kLeafStep), -32767.0, 32767.0));
     }
     for (size_t i = 0; i < count; ++i) {
-      residuals_[i] -= tree.leaves[leaf_of_[i]];
+      residuals_[i] -= static_cast<float>(kLeafStep * tree.leaves[leaf_of_[i]]);
     }
-    model_.trees.push_back(tree);
+    trees_.push_back(tree);
   }
 
   void Clip() {
@@ -134,8 +138,8 @@ class Booster {
   }
 
   /// The question that takes the most from the squared residuals over all leaves of this level.
-  SymmetricTree::Question BestQuestion(size_t leaves) {
-    SymmetricTree::Question best{.input = usable_.front(), .border = 0};
+  Question BestQuestion(size_t leaves) {
+    Question best{.input = usable_.front(), .border = 0};
     double most = -1;
     const size_t stride = static_cast<size_t>(settings_.most_borders) + 1;
     for (const uint8_t input : usable_) {
@@ -143,7 +147,7 @@ class Booster {
         continue;
       }
       const std::vector<uint8_t>& bins = bins_[input];
-      const size_t num_bins = model_.borders[input].size() + 1;
+      const size_t num_bins = borders_[input].size() + 1;
       sums_.assign(leaves * stride, 0);
       counts_.assign(leaves * stride, 0);
       for (const uint32_t i : seen_) {
@@ -188,7 +192,9 @@ class Booster {
 
   const BoostingSettings& settings_;
   RandomStream random_;
-  BoostedTrees model_;
+  float base_ = 0;
+  std::vector<std::vector<float>> borders_;
+  std::vector<SymmetricTree> trees_;
   std::vector<std::vector<uint8_t>> bins_;  // [input][row]
   std::vector<uint8_t> usable_;             // inputs that vary
   std::vector<float> residuals_;
@@ -202,18 +208,30 @@ class Booster {
 
 }  // namespace
 
-double BoostedTrees::At(const Inputs& inputs) const {
-  double sum = base;
-  for (const SymmetricTree& tree : trees) {
-    size_t leaf = 0;
-    for (size_t level = 0; level < SymmetricTree::kDepth; ++level) {
-      const SymmetricTree::Question question = tree.questions[level];
-      leaf |= static_cast<size_t>(inputs[question.input] > borders[question.input][question.border])
-              << level;
+BoostedTrees::BoostedTrees(float base, std::vector<std::vector<float>> borders,
+                           std::vector<SymmetricTree> trees)
+    : base_(base), borders_(std::move(borders)), trees_(std::move(trees)) {
+  for (const SymmetricTree& tree : trees_) {
+    Questions questions{.thresholds = {}, .inputs = tree.inputs};
+    for (size_t level = 0; level < kDepth; ++level) {
+      CHECK(tree.inputs[level] < borders_.size());
+      questions.thresholds[level] = borders_[tree.inputs[level]].at(tree.borders[level]);
     }
-    sum += tree.leaves[leaf];
+    questions_.push_back(questions);
   }
-  return sum;
+}
+
+double BoostedTrees::At(const Inputs& inputs) const {
+  int64_t steps = 0;
+  for (size_t i = 0; i < questions_.size(); ++i) {
+    const Questions& asked = questions_[i];
+    size_t leaf = 0;
+    for (size_t level = 0; level < kDepth; ++level) {
+      leaf |= static_cast<size_t>(inputs[asked.inputs[level]] > asked.thresholds[level]) << level;
+    }
+    steps += trees_[i].leaves[leaf];
+  }
+  return base_ + kLeafStep * static_cast<double>(steps);
 }
 
 BoostedTrees FitBoostedTrees(std::span<const Inputs> rows, size_t num_inputs,

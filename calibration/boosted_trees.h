@@ -20,29 +20,43 @@ inline constexpr size_t kMostInputs = 40;
 /// What a tree may ask about; entries beyond an operation's own are 0.
 using Inputs = std::array<float, kMostInputs>;
 
-/// Leaves are multiples of it, 0.024 %: later trees make up for the rounding.
-inline constexpr float kLeafStep = 1.0F / 4096;
+/// A tree asks kDepth questions; the answers are the bits of its leaf's number.
+inline constexpr size_t kDepth = 6;
+inline constexpr size_t kLeaves = size_t{1} << kDepth;
+/// Leaves are whole multiples of it, 0.024 %: later trees make up for the rounding.
+inline constexpr double kLeafStep = 1.0 / 4096;
 
 struct SymmetricTree {
-  static constexpr int kDepth = 6;
-  struct Question {
-    uint8_t input = 0;
-    uint8_t border = 0;  // is the input above borders[input][border]?
-    friend bool operator==(const Question&, const Question&) = default;
-  };
-  std::array<Question, kDepth> questions{};
-  std::array<float, size_t{1} << kDepth> leaves{};
+  std::array<uint8_t, kDepth> inputs{};   // which input
+  std::array<uint8_t, kDepth> borders{};  // is it above borders[input][this]?
+  std::array<int16_t, kLeaves> leaves{};  // in steps
   friend bool operator==(const SymmetricTree&, const SymmetricTree&) = default;
 };
 
-struct BoostedTrees {
-  float base = 0;
-  std::vector<std::vector<float>> borders;  // of each input, ascending, at most 255
-  std::vector<SymmetricTree> trees;
+class BoostedTrees {
+ public:
+  BoostedTrees() = default;
+  /// `borders`: of each input, ascending, at most 255; every tree's questions are among them.
+  BoostedTrees(float base, std::vector<std::vector<float>> borders,
+               std::vector<SymmetricTree> trees);
 
-  bool empty() const { return trees.empty(); }
+  bool empty() const { return trees_.empty(); }
   double At(const Inputs& inputs) const;
-  friend bool operator==(const BoostedTrees&, const BoostedTrees&) = default;
+
+  float base() const { return base_; }
+  const std::vector<std::vector<float>>& borders() const { return borders_; }
+  const std::vector<SymmetricTree>& trees() const { return trees_; }
+
+ private:
+  /// What At reads of a tree before its leaf, side by side.
+  struct Questions {
+    std::array<float, kDepth> thresholds;
+    std::array<uint8_t, kDepth> inputs;
+  };
+  float base_ = 0;
+  std::vector<std::vector<float>> borders_;
+  std::vector<SymmetricTree> trees_;
+  std::vector<Questions> questions_;
 };
 
 struct BoostingSettings {

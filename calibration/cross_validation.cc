@@ -9,7 +9,9 @@
 namespace ridgeline::calibration {
 namespace {
 
-constexpr double kInside = 0.9;
+// Models are fitted to all rows in the end, a quarter more than any fold had, and err less: of
+// unseen points one or two in a hundred more lie inside than of these.
+constexpr double kInside = 0.885;
 constexpr size_t kFewestInBand = 60;
 constexpr double kLeastScale = 0.5;
 

@@ -43,6 +43,39 @@ TableRows RowsOf(Group& group) {
   return rows;
 }
 
+double FlopsAtPeak(const TimedOperation& operation, const MachineRates& rates) {
+  return FeaturesOf(operation, rates).compute_seconds;
+}
+
+/// Sustained points against what the tables say of a burst. Those of operations that no table of
+/// their own source holds say nothing.
+SustainedLaw FitSustained(std::span<const Measurement> points, const hardware::Gpu& gpu,
+                          const Profile& profile) {
+  std::vector<SustainedPoint> slowdowns;
+  for (const FittedTable& fitted : profile.tables) {
+    std::optional<CostTable> table;
+    for (const Measurement& point : points) {
+      Condition burst = point.condition;
+      burst.clock = hardware::Clock::kBurst;
+      if (point.condition.clock != hardware::Clock::kSustained || burst != fitted.condition ||
+          point.source != fitted.source || !point.skipped.empty() || point.gpu != gpu.name ||
+          !point.with.empty() || PatternOf(point.operation) != fitted.pattern) {
+        continue;
+      }
+      if (!table) {
+        table.emplace(fitted, gpu, 0);
+      }
+      const Cost cost = table->CostOf(point.operation);
+      if (cost.evidence < Evidence::kExtrapolated) {
+        const double seconds = cost.mean.base();
+        slowdowns.push_back({.utilisation = FlopsAtPeak(point.operation, fitted.rates) / seconds,
+                             .log_slowdown = std::log(point.time.base() / seconds)});
+      }
+    }
+  }
+  return FitSustainedLaw(slowdowns);
+}
+
 }  // namespace
 
 SplitPoints SplitHeldOut(std::vector<Measurement> points) {
@@ -96,6 +129,9 @@ Result<Fitted> Fit(std::span<const Measurement> points, const hardware::Gpu& gpu
                         [](const Group& group) { return group.first->source == "own"; });
   for (Group& group : groups) {
     RETURN_IF_ERROR(stop.Check());
+    if (group.first->condition.clock == hardware::Clock::kSustained) {
+      continue;  // the law's
+    }
     TableRows rows = RowsOf(group);
     result.counts.repeated += static_cast<int64_t>(group.points.size() - rows.shapes.size());
     if (rows.shapes.size() < kFewestRows) {
@@ -112,6 +148,7 @@ Result<Fitted> Fit(std::span<const Measurement> points, const hardware::Gpu& gpu
     return InvalidArgument(
         fmt::format("no table of at least {} points of {} to fit", kFewestRows, gpu.name));
   }
+  result.profile.sustained = FitSustained(points, gpu, result.profile);
   result.profile.gpu = gpu.name;
   result.profile.architecture = gpu.architecture;
   return result;

@@ -135,7 +135,7 @@ MeasuredCostModel::MeasuredCostModel(Profile profile, hardware::Gpu gpu)
     : MeasuredCostModel(profile, gpu, !IsMeasuredOn(profile, gpu)) {}
 
 MeasuredCostModel::MeasuredCostModel(Profile profile, hardware::Gpu gpu, bool is_transferred)
-    : roofline_(std::move(gpu)) {
+    : roofline_(std::move(gpu)), sustained_(profile.sustained) {
   const double transfer_error = !is_transferred ? 0
                                 : profile.architecture == roofline_.gpu().architecture
                                     ? kErrorWithinArchitecture
@@ -226,6 +226,23 @@ Result<Cost> MeasuredCostModel::MixtureByRoofline(const MixtureLayer& layer) con
   return up + down;
 }
 
+Result<Cost> MeasuredCostModel::Sustained(const TimedOperation& operation,
+                                          const Condition& condition) const {
+  Condition burst = condition;
+  burst.clock = hardware::Clock::kBurst;
+  ASSIGN_OR_RETURN(Cost cost, CostOf(operation, burst));
+  const MachineRates rates = RatesOf(gpu(), PatternOf(operation));
+  const double at_peak = FeaturesOf(operation, rates).compute_seconds;
+  const double slowdown = sustained_.LogSlowdown(at_peak / cost.mean.base());
+  if (cost.evidence == Evidence::kAnalytic || slowdown <= 0) {
+    return cost;  // the roofline's rates are those of long runs
+  }
+  return Cost{.mean = cost.mean * std::exp(slowdown),
+              .low = cost.low * std::exp(std::max(0.0, slowdown - sustained_.error)),
+              .high = cost.high * std::exp(slowdown + sustained_.error),
+              .evidence = Worse(cost.evidence, Evidence::kInterpolated)};
+}
+
 Result<Cost> MeasuredCostModel::CostOf(const TimedOperation& operation,
                                        const Condition& condition) const {
   if (const auto* const other = std::get_if<OtherOperation>(&operation)) {
@@ -233,6 +250,9 @@ Result<Cost> MeasuredCostModel::CostOf(const TimedOperation& operation,
   }
   if (std::holds_alternative<Collective>(operation)) {
     return InvalidArgument("a collective runs on links, not on one GPU");
+  }
+  if (condition.clock == hardware::Clock::kSustained && sustained_.points > 0) {
+    return Sustained(operation, condition);
   }
   std::optional<Cost> cost = Tabulated(operation, condition);
   if (const auto* const layer = std::get_if<MixtureLayer>(&operation)) {
@@ -246,9 +266,9 @@ Result<Cost> MeasuredCostModel::CostOf(const TimedOperation& operation,
     }
     return condition == Condition{}
                ? MixtureByRoofline(*layer)
-               : Result<Cost>(Fail({.code = ErrorCode::kFailedPrecondition,
-                                    .message = "mixture layers were not measured so: " +
-                                               Describe(condition)}));
+               : Result<Cost>(Fail(
+                     {.code = ErrorCode::kFailedPrecondition,
+                      .message = "mixture layers were not measured so: " + Describe(condition)}));
   }
   const Operation plain = *BaseOperation(operation);
   const Result<Seconds> bound = PeakBound(gpu(), plain);
@@ -294,7 +314,8 @@ Result<Cost> MeasuredCostModel::CostUnder(const Operation& operation,
                                           const Condition& condition) const {
   const TimedOperation timed =
       std::visit([](const auto& op) { return TimedOperation(op); }, operation);
-  if (condition == hardware::kRooflineCondition && !Tabulated(timed, condition)) {
+  if (condition == hardware::kRooflineCondition && sustained_.points == 0 &&
+      !Tabulated(timed, condition)) {
     return roofline_.CostOf(operation);
   }
   return CostOf(timed, condition);
@@ -302,7 +323,11 @@ Result<Cost> MeasuredCostModel::CostUnder(const Operation& operation,
 
 std::optional<Cost> MeasuredCostModel::CostOfLayer(const MixtureLayer& layer,
                                                    const Condition& condition) const {
-  if (!PeakOf(gpu(), layer.dtype) || !Tabulated(layer, condition)) {
+  Condition tabulated = condition;
+  if (sustained_.points > 0 && condition.clock == hardware::Clock::kSustained) {
+    tabulated.clock = hardware::Clock::kBurst;
+  }
+  if (!PeakOf(gpu(), layer.dtype) || !Tabulated(layer, tabulated)) {
     return std::nullopt;
   }
   const Result<Cost> cost = CostOf(TimedOperation(layer), condition);

@@ -39,8 +39,9 @@ class MeasuredCostModel final : public hardware::CostModel {
                                   const Condition& condition) const override;
   std::vector<hardware::RateInUse> RatesFor(const hardware::RunProfile& run) const override;
 
-  /// Any line of `ridgeline cost` but collectives (measured_collectives.h). Under a condition that
-  /// has no table: kFailedPrecondition, because no factor turns one into the other.
+  /// Any line of `ridgeline cost` but collectives (measured_collectives.h). At sustained clocks:
+  /// the burst's answer, lengthened by the profile's law. Under another condition that has no
+  /// table: kFailedPrecondition, because no factor turns one into the other.
   Result<Cost> CostOf(const TimedOperation& operation, const Condition& condition) const;
 
   const hardware::Gpu& gpu() const { return roofline_.gpu(); }
@@ -53,7 +54,10 @@ class MeasuredCostModel final : public hardware::CostModel {
   std::optional<Cost> GroupedFromMixture(const GroupedGemm& gemm) const;
   Result<Cost> MixtureByRoofline(const MixtureLayer& layer) const;
 
+  Result<Cost> Sustained(const TimedOperation& operation, const Condition& condition) const;
+
   hardware::Roofline roofline_;
+  SustainedLaw sustained_;
   std::vector<CostTable> tables_;
 };
 

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <fstream>
 #include <iterator>
+#include <optional>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -77,15 +78,15 @@ void PutRows(const FittedTable& table, std::string& out) {
   }
 }
 
-// Leaves are multiples of a step (boosted_trees.h); borders are stored bit by bit.
-void PutTrees(const BoostedTrees& trees, std::string& out) {
-  PutVarint(static_cast<int64_t>(trees.trees.size()), out);
-  if (trees.empty()) {
+// Leaves are whole numbers of steps (boosted_trees.h); borders are stored bit by bit.
+void PutTrees(const BoostedTrees& model, std::string& out) {
+  PutVarint(static_cast<int64_t>(model.trees().size()), out);
+  if (model.empty()) {
     return;
   }
-  PutVarint(std::bit_cast<int32_t>(trees.base), out);
-  PutVarint(static_cast<int64_t>(trees.borders.size()), out);
-  for (const std::vector<float>& borders : trees.borders) {
+  PutVarint(std::bit_cast<int32_t>(model.base()), out);
+  PutVarint(static_cast<int64_t>(model.borders().size()), out);
+  for (const std::vector<float>& borders : model.borders()) {
     PutVarint(static_cast<int64_t>(borders.size()), out);
     int64_t last = 0;
     for (const float border : borders) {
@@ -93,64 +94,64 @@ void PutTrees(const BoostedTrees& trees, std::string& out) {
       last = std::bit_cast<int32_t>(border);
     }
   }
-  for (const SymmetricTree& tree : trees.trees) {
-    for (const SymmetricTree::Question& question : tree.questions) {
-      PutVarint(question.input, out);
-      PutVarint(question.border, out);
+  for (size_t level = 0; level < kDepth; ++level) {
+    for (const SymmetricTree& tree : model.trees()) {
+      PutVarint(tree.inputs[level], out);
+      PutVarint(tree.borders[level], out);
     }
   }
-  for (const SymmetricTree& tree : trees.trees) {
-    for (const float leaf : tree.leaves) {
-      PutVarint(std::llround(leaf / kLeafStep), out);
+  for (const SymmetricTree& tree : model.trees()) {
+    for (const int16_t leaf : tree.leaves) {
+      PutVarint(leaf, out);
     }
   }
 }
 
-/// False when the numbers make no trees.
-bool TakeTrees(VarintReader& in, size_t most_numbers, BoostedTrees& trees) {
+/// nullopt when the numbers make no trees. `most`: more of anything than this is damage.
+std::optional<BoostedTrees> TakeTrees(VarintReader& in, size_t most) {
   const auto count = [&]() -> size_t {
     const int64_t value = in.Next();
-    return value < 0 || static_cast<size_t>(value) > most_numbers ? most_numbers + 1
-                                                                  : static_cast<size_t>(value);
+    return value < 0 || static_cast<size_t>(value) > most ? most + 1 : static_cast<size_t>(value);
   };
   const size_t num_trees = count();
   if (num_trees == 0) {
-    return true;
+    return BoostedTrees();
   }
-  trees.base = std::bit_cast<float>(static_cast<int32_t>(in.Next()));
+  const auto base = std::bit_cast<float>(static_cast<int32_t>(in.Next()));
   const size_t inputs = count();
-  if (num_trees > most_numbers || inputs > kMostInputs || inputs == 0) {
-    return false;
+  if (num_trees > most || inputs > kMostInputs || inputs == 0) {
+    return std::nullopt;
   }
-  trees.borders.resize(inputs);
-  for (std::vector<float>& borders : trees.borders) {
+  std::vector<std::vector<float>> borders(inputs);
+  for (std::vector<float>& of_input : borders) {
     const size_t size = count();
     if (size > 255) {
-      return false;
+      return std::nullopt;
     }
     int64_t last = 0;
     for (size_t i = 0; i < size; ++i) {
       last += in.Next();
-      borders.push_back(std::bit_cast<float>(static_cast<int32_t>(last)));
+      of_input.push_back(std::bit_cast<float>(static_cast<int32_t>(last)));
     }
   }
-  trees.trees.resize(num_trees);
-  for (SymmetricTree& tree : trees.trees) {
-    for (SymmetricTree::Question& question : tree.questions) {
+  std::vector<SymmetricTree> trees(num_trees);
+  for (size_t level = 0; level < kDepth; ++level) {
+    for (SymmetricTree& tree : trees) {
       const size_t input = count();
       const size_t border = count();
-      if (input >= inputs || border >= trees.borders[input].size()) {
-        return false;
+      if (input >= inputs || border >= borders[input].size()) {
+        return std::nullopt;
       }
-      question = {.input = static_cast<uint8_t>(input), .border = static_cast<uint8_t>(border)};
+      tree.inputs[level] = static_cast<uint8_t>(input);
+      tree.borders[level] = static_cast<uint8_t>(border);
     }
   }
-  for (SymmetricTree& tree : trees.trees) {
-    for (float& leaf : tree.leaves) {
-      leaf = static_cast<float>(in.Next()) * kLeafStep;
+  for (SymmetricTree& tree : trees) {
+    for (int16_t& leaf : tree.leaves) {
+      leaf = static_cast<int16_t>(in.Next());
     }
   }
-  return true;
+  return BoostedTrees(base, std::move(borders), std::move(trees));
 }
 
 void TakeRows(VarintReader& in, size_t rows, FittedTable& table) {
@@ -267,9 +268,17 @@ std::string EncodeProfile(const Profile& profile) {
     PutTrees(table.residuals, rows);
     PutTrees(table.root_errors, rows);
   }
-  const Json header{{"gpu", profile.gpu},       {"architecture", profile.architecture},
-                    {"device", profile.device}, {"note", profile.note},
-                    {"length", rows.size()},    {"tables", std::move(tables)}};
+  const Json header{{"gpu", profile.gpu},
+                    {"architecture", profile.architecture},
+                    {"device", profile.device},
+                    {"note", profile.note},
+                    {"sustained",
+                     {{"constant", profile.sustained.constant},
+                      {"slope", profile.sustained.slope},
+                      {"error", profile.sustained.error},
+                      {"points", profile.sustained.points}}},
+                    {"length", rows.size()},
+                    {"tables", std::move(tables)}};
   return std::string(kMagic) + header.dump() + "\n" + Deflate(rows);
 }
 
@@ -290,6 +299,11 @@ Result<Profile> DecodeProfile(std::string_view bytes) {
                     .device = header.at("device"),
                     .note = header.at("note"),
                     .tables = {}};
+    const Json& sustained = header.at("sustained");
+    profile.sustained = {.constant = sustained.at("constant"),
+                         .slope = sustained.at("slope"),
+                         .error = sustained.at("error"),
+                         .points = sustained.at("points")};
     const size_t length = header.at("length");
     if (length > kMostRows * kMostSizes) {
       return InvalidArgument("damaged: the profile states more rows than any holds");
@@ -304,9 +318,13 @@ Result<Profile> DecodeProfile(std::string_view bytes) {
       }
       FittedTable& table = profile.tables.back();
       TakeRows(in, count, table);
-      if (!TakeTrees(in, length, table.residuals) || !TakeTrees(in, length, table.root_errors)) {
+      std::optional<BoostedTrees> residuals = TakeTrees(in, length);
+      std::optional<BoostedTrees> root_errors = residuals ? TakeTrees(in, length) : std::nullopt;
+      if (!root_errors) {
         return InvalidArgument("damaged: a table of the profile has trees that are none");
       }
+      table.residuals = std::move(*residuals);
+      table.root_errors = std::move(*root_errors);
     }
     if (in.is_short() || !in.is_done()) {
       return InvalidArgument("damaged: the profile's rows do not match its header");

@@ -18,6 +18,7 @@
 
 #include "base/result.h"
 #include "calibration/cost_table.h"
+#include "calibration/sustained_law.h"
 
 namespace ridgeline::calibration {
 
@@ -26,6 +27,7 @@ struct Profile {
   std::string architecture;         // of that GPU
   std::string device;               // as its driver calls it; may be empty
   std::string note;                 // where the points come from
+  SustainedLaw sustained = {};      // what long runs add
   std::vector<FittedTable> tables;  // in order of preference within a pattern
 };
 

@@ -19,7 +19,7 @@ constexpr size_t kSearchSample = 1000;
 constexpr size_t kFewestToSearch = 60;
 constexpr size_t kEdgeSample = 60;
 // Of a model's objective: what a slower one has to be better by to be preferred.
-constexpr double kWorthTheWait = 0.97;
+constexpr double kWorthTheWait = 0.95;
 
 /// Every k-th row of a fixed shuffle, at most `count` of them.
 std::vector<int32_t> Sample(size_t rows, size_t count) {
