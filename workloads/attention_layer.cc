@@ -57,14 +57,16 @@ void Rotate(RankSteps& steps, const RankShape& shape, const Widths& widths, std:
   const double rows = Real(shape.tokens);
   if (shape.framework.fusion.rotary) {
     const double size = rows * Real(widths.queries + widths.keys);
-    steps.Memory(std::string(name), MemoryBoundKind::kRotary, size, size);
+    steps.Memory(std::string(name), MemoryBoundKind::kRotary, size, size, shape.tokens);
     return;
   }
   for (const int64_t width : {widths.queries, widths.keys}) {
     const double size = rows * Real(width);
-    steps.Memory(fmt::format("{} turn", name), MemoryBoundKind::kRotary, size, size);
-    steps.Memory(fmt::format("{} products", name), MemoryBoundKind::kRotary, 2 * size, 2 * size);
-    steps.Memory(fmt::format("{} sum", name), MemoryBoundKind::kRotary, 2 * size, size);
+    steps.Memory(fmt::format("{} turn", name), MemoryBoundKind::kRotary, size, size, shape.tokens);
+    steps.Memory(fmt::format("{} products", name), MemoryBoundKind::kRotary, 2 * size, 2 * size,
+                 shape.tokens);
+    steps.Memory(fmt::format("{} sum", name), MemoryBoundKind::kRotary, 2 * size, size,
+                 shape.tokens);
   }
 }
 

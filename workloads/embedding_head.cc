@@ -20,7 +20,7 @@ Result<LoweredLayer> LowerEmbedding(const LoweringRequest& request) {
   LoweredLayer lowered;
 
   RankSteps forward(shape, lowered.forward, StepPart::kForward);
-  forward.Memory("token embedding", MemoryBoundKind::kEmbedding, size, size);
+  forward.Memory("token embedding", MemoryBoundKind::kEmbedding, size, size, shape.tokens);
   forward.LeaveRegion("embedding");
   if (shape.model.has_learned_positions) {
     const double shard = Real(shape.shard_tokens) * Real(shape.hidden);
@@ -63,7 +63,7 @@ Result<LoweredLayer> LowerHead(const LoweringRequest& request) {
   if (is_fused) {
     // Logits in, softmax in fp32 out.
     forward.MemoryBytes("cross-entropy", MemoryBoundKind::kCrossEntropy, logits * shape.element,
-                        logits * 4.0);
+                        logits * 4.0, tokens);
   } else {
     // Cast to fp32; maximum; subtraction; exponential; sum; quotient: one pass each
     // (NVIDIA/Megatron-LM megatron/core/tensor_parallel/cross_entropy.py).
@@ -89,7 +89,7 @@ Result<LoweredLayer> LowerHead(const LoweringRequest& request) {
 
   RankSteps backward(shape, lowered.backward, StepPart::kInputGradient);
   backward.MemoryBytes("cross-entropy backward", MemoryBoundKind::kCrossEntropy, logits * 4.0,
-                       logits * (is_fused ? shape.element : 4.0));
+                       logits * (is_fused ? shape.element : 4.0), tokens);
   if (!is_fused) {
     backward.MemoryBytes("logits gradient cast", MemoryBoundKind::kCast, logits * 4.0,
                          logits * shape.element);

@@ -81,12 +81,13 @@ void AddAroundAttention(PassSteps& pass, const InferenceSettings& settings, cons
   }
   if (!shape.model.has_learned_positions) {
     if (settings.fusion.rotary) {
-      steps.Memory("rotary", MemoryBoundKind::kRotary, rotated, rotated);
+      steps.Memory("rotary", MemoryBoundKind::kRotary, rotated, rotated, shape.tokens);
     } else {
       // x cos + rotate(x) sin: a rotation, two products and an addition, one kernel each.
-      steps.Memory("rotary turn", MemoryBoundKind::kRotary, rotated, rotated);
-      steps.Memory("rotary products", MemoryBoundKind::kRotary, 2 * rotated, 2 * rotated);
-      steps.Memory("rotary sum", MemoryBoundKind::kRotary, 2 * rotated, rotated);
+      steps.Memory("rotary turn", MemoryBoundKind::kRotary, rotated, rotated, shape.tokens);
+      steps.Memory("rotary products", MemoryBoundKind::kRotary, 2 * rotated, 2 * rotated,
+                   shape.tokens);
+      steps.Memory("rotary sum", MemoryBoundKind::kRotary, 2 * rotated, rotated, shape.tokens);
     }
   }
   steps.MemoryBytes("kv cache write", MemoryBoundKind::kCopy, cached * shape.element,
@@ -168,7 +169,7 @@ void AddFeedForward(PassSteps& pass, const Layer& layer) {
 void AddEmbedding(PassSteps& pass) {
   const RankShape& shape = pass.shape();
   const double size = Real(shape.tokens) * Real(shape.hidden);
-  pass.steps().Memory("token embedding", MemoryBoundKind::kEmbedding, size, size);
+  pass.steps().Memory("token embedding", MemoryBoundKind::kEmbedding, size, size, shape.tokens);
   pass.steps().LeaveRegion("embedding");
   if (shape.model.has_learned_positions) {
     pass.steps().Memory("position embedding", MemoryBoundKind::kResidualAdd, 2 * size, size);
@@ -190,7 +191,8 @@ void AddHead(PassSteps& pass, const InferenceSettings& settings) {
   }
   // Cast to fp32, then one pass for the maximum (greedy).
   steps.MemoryBytes("logits cast", MemoryBoundKind::kCast, logits * shape.element, logits * 4.0);
-  steps.MemoryBytes("sampling", MemoryBoundKind::kSoftmax, logits * 4.0, Real(shape.tokens) * 8.0);
+  steps.MemoryBytes("sampling", MemoryBoundKind::kSoftmax, logits * 4.0, Real(shape.tokens) * 8.0,
+                    shape.tokens);
 }
 
 /// Layers of each kind.

@@ -83,18 +83,19 @@ void RankSteps::AccumulateGradient(std::string_view name, int64_t elements) {
 }
 
 void RankSteps::Memory(std::string name, MemoryBoundKind kind, double elements_read,
-                       double elements_written) {
+                       double elements_written, int64_t rows) {
   MemoryBytes(std::move(name), kind, elements_read * shape_->element,
-              elements_written * shape_->element);
+              elements_written * shape_->element, rows);
 }
 
 void RankSteps::MemoryBytes(std::string name, MemoryBoundKind kind, double bytes_read,
-                            double bytes_written) {
+                            double bytes_written, int64_t rows) {
   Add(std::move(name), MemoryBound{.kind = kind,
                                    .read = Bytes::FromBase(bytes_read),
                                    .written = Bytes::FromBase(bytes_written),
                                    .flops = Flops{},
-                                   .dtype = shape_->compute});
+                                   .dtype = shape_->compute,
+                                   .rows = rows});
 }
 
 namespace {
@@ -109,7 +110,7 @@ void RankSteps::Norm(std::string name, NormKind kind, int64_t rows) {
   // Fused: reads the stream and the branch, writes their sum and its norm.
   const double streams = shape_->framework.fusion.residual_norm ? 2 : 1;
   const double size = Real(rows) * Real(shape_->hidden);
-  Memory(std::move(name), KernelOf(kind), streams * size, streams * size);
+  Memory(std::move(name), KernelOf(kind), streams * size, streams * size, rows);
 }
 
 void RankSteps::NormBackward(std::string name, NormKind kind, int64_t rows) {
@@ -117,9 +118,9 @@ void RankSteps::NormBackward(std::string name, NormKind kind, int64_t rows) {
   // gradient that came along the residual stream, else that is an addition of its own.
   const double size = Real(rows) * Real(shape_->hidden);
   const bool is_fused = shape_->framework.fusion.residual_norm;
-  Memory(name + " backward", KernelOf(kind), (is_fused ? 3 : 2) * size, size);
+  Memory(name + " backward", KernelOf(kind), (is_fused ? 3 : 2) * size, size, rows);
   if (!is_fused) {
-    Memory(name + " residual gradient", MemoryBoundKind::kResidualAdd, 2 * size, size);
+    Memory(name + " residual gradient", MemoryBoundKind::kResidualAdd, 2 * size, size, rows);
   }
 }
 
@@ -127,7 +128,7 @@ void RankSteps::ResidualAdd(std::string name, int64_t rows) {
   if (!shape_->framework.fusion.residual_norm) {
     const double size = Real(rows) * Real(shape_->hidden);
     MemoryBytes(std::move(name), MemoryBoundKind::kResidualAdd, 2 * size * shape_->element,
-                size * shape_->element + shape_->DropoutMask(rows).base());
+                size * shape_->element + shape_->DropoutMask(rows).base(), rows);
   }
 }
 
@@ -135,32 +136,32 @@ void RankSteps::DropoutBackward(std::string name, int64_t rows) {
   if (shape_->framework.dropout) {
     const double size = Real(rows) * Real(shape_->hidden) * shape_->element;
     MemoryBytes(std::move(name), MemoryBoundKind::kDropout, size + shape_->DropoutMask(rows).base(),
-                size);
+                size, rows);
   }
 }
 
 void RankSteps::Activation(const FeedForward& feed_forward, int64_t rows, int64_t width) {
   const double size = Real(rows) * Real(width);
   if (!feed_forward.is_gated) {
-    Memory("activation", MemoryBoundKind::kGelu, size, size);
+    Memory("activation", MemoryBoundKind::kGelu, size, size, rows);
   } else if (shape_->framework.fusion.swiglu) {
-    Memory("activation", MemoryBoundKind::kSwiGlu, 2 * size, size);
+    Memory("activation", MemoryBoundKind::kSwiGlu, 2 * size, size, rows);
   } else {
-    Memory("activation", MemoryBoundKind::kSwiGlu, size, size);
-    Memory("gate product", MemoryBoundKind::kSwiGlu, 2 * size, size);
+    Memory("activation", MemoryBoundKind::kSwiGlu, size, size, rows);
+    Memory("gate product", MemoryBoundKind::kSwiGlu, 2 * size, size, rows);
   }
 }
 
 void RankSteps::ActivationBackward(const FeedForward& feed_forward, int64_t rows, int64_t width) {
   const double size = Real(rows) * Real(width);
   if (!feed_forward.is_gated) {
-    Memory("activation backward", MemoryBoundKind::kGelu, 2 * size, size);
+    Memory("activation backward", MemoryBoundKind::kGelu, 2 * size, size, rows);
   } else if (shape_->framework.fusion.swiglu) {
-    Memory("activation backward", MemoryBoundKind::kSwiGlu, 3 * size, 2 * size);
+    Memory("activation backward", MemoryBoundKind::kSwiGlu, 3 * size, 2 * size, rows);
   } else {
     // Two products, then the activation's own derivative.
-    Memory("gate product backward", MemoryBoundKind::kSwiGlu, 4 * size, 2 * size);
-    Memory("activation backward", MemoryBoundKind::kSwiGlu, 2 * size, size);
+    Memory("gate product backward", MemoryBoundKind::kSwiGlu, 4 * size, 2 * size, rows);
+    Memory("activation backward", MemoryBoundKind::kSwiGlu, 2 * size, size, rows);
   }
 }
 

@@ -74,9 +74,11 @@ class RankSteps {
   void AccumulateGradient(std::string_view name, int64_t elements);
 
   /// A kernel that reads and writes so many activations.
-  void Memory(std::string name, MemoryBoundKind kind, double elements_read,
-              double elements_written);
-  void MemoryBytes(std::string name, MemoryBoundKind kind, double bytes_read, double bytes_written);
+  /// `rows`: tokens that the bytes belong to, where that is how the kernel runs; 0: not known.
+  void Memory(std::string name, MemoryBoundKind kind, double elements_read, double elements_written,
+              int64_t rows = 0);
+  void MemoryBytes(std::string name, MemoryBoundKind kind, double bytes_read, double bytes_written,
+                   int64_t rows = 0);
 
   /// A normalisation of `rows` vectors of the hidden width, with the residual addition before it if
   /// the framework fuses them.
