@@ -7,6 +7,7 @@
 #include "base/nearest_name.h"
 #include "base/units_text.h"
 #include "planner/validation/validate.h"
+#include "service/cli/calibration_listing.h"
 #include "service/cli/catalog_kinds.h"
 #include "service/cli/commands.h"
 #include "service/cli/exit_code.h"
@@ -127,6 +128,11 @@ Result<int> Describe(Session& session) {
   if (kind->kind == Kind::kModel) {
     ASSIGN_OR_RETURN(const std::filesystem::path path, FindModel(session.catalog, name));
     return DescribeModelFile(session, path);
+  }
+  if (kind->kind == Kind::kCalibration) {
+    ASSIGN_OR_RETURN(const report::Table table, CalibrationTable(session.catalog, name));
+    session.out = report::RenderTable(table, session.line.output);
+    return kExitDone;
   }
   if (kind->kind == Kind::kSuite) {
     const std::vector<std::string> shipped = validation::ShippedSuites(session.catalog);

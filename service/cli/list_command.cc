@@ -9,6 +9,7 @@
 #include "base/units_text.h"
 #include "hardware/cluster.h"
 #include "planner/validation/validate.h"
+#include "service/cli/calibration_listing.h"
 #include "service/cli/catalog_kinds.h"
 #include "service/cli/commands.h"
 #include "service/cli/exit_code.h"
@@ -193,6 +194,11 @@ Result<int> List(Session& session) {
   ASSIGN_OR_RETURN(const KindInfo* const kind, FindKind(session.line.arguments.front()));
   if (kind->kind == Kind::kSuite) {
     session.out = report::RenderTable(SuitesTable(session.catalog), session.line.output);
+    return kExitDone;
+  }
+  if (kind->kind == Kind::kCalibration) {
+    ASSIGN_OR_RETURN(const Table table, CalibrationsTable(session.catalog));
+    session.out = report::RenderTable(table, session.line.output);
     return kExitDone;
   }
   const Listing listing = ListingOf(kind->kind);

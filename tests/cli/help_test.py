@@ -54,7 +54,9 @@ class Catalog(CliTest):
             self.assertEqual(names, sorted(set(names)), kind)
         rows = json.loads(self.expect(0, "list", "engines", "-o", "json").stdout)
         self.assertIn("vllm", [row["name"] for row in rows])
-        self.expect(0, "list", "calibrations", says="none")
+        rows = json.loads(self.expect(0, "list", "calibrations", "-o", "json").stdout)
+        self.assertIn("h100-sxm", [row["name"] for row in rows])
+        self.expect(0, "describe", "calibration", "h100-sxm", "-o", "json")
 
     def test_lists_have_every_format(self):
         for form in ("table", "wide", "json", "jsonl", "csv", "md"):
