@@ -8,7 +8,7 @@ ProfileCosts::ProfileCosts(const Profile& profile, hardware::CalibrationIdentity
                            const hardware::Gpu& gpu, bool links_hold)
     : identity_(std::move(identity)),
       operations_(profile, gpu, identity_.is_transferred),
-      collectives_(links_hold && !identity_.is_transferred
+      collectives_(links_hold && hardware::UnchangedName(gpu.name) == profile.gpu
                        ? std::make_shared<const CollectiveTables>(profile, gpu)
                        : std::make_shared<const CollectiveTables>()) {}
 

@@ -14,7 +14,8 @@ namespace ridgeline::calibration {
 class ProfileCosts final : public hardware::MeasuredCosts {
  public:
   /// `links_hold`: the cluster joins its GPUs as the measured ones were joined; else nothing
-  /// measured is said of collectives. They are not carried over to another GPU at all.
+  /// measured is said of collectives. Faster memory changes no link, so a GPU with figures changed
+  /// by hand keeps them; another GPU gets none.
   ProfileCosts(const Profile& profile, hardware::CalibrationIdentity identity,
                const hardware::Gpu& gpu, bool links_hold);
 

@@ -131,6 +131,21 @@ TEST(CalibrationSourceTest, CollectivesAreMeasuredInsideANodeOnly) {
   EXPECT_EQ(evidence(32, 8), Evidence::kAnalytic);
 }
 
+// A what-if about memory must not be answered by another model of the links.
+TEST(CalibrationSourceTest, CollectivesOutliveAChangeThatTheirLinksDoNotFeel) {
+  const hardware::Catalog catalog = CatalogWith("auto");
+  const auto evidence = [&](const std::string& gpu) {
+    const Cluster cluster = ClusterOf(catalog, "nodes: {base: dgx-h100, gpu: " + gpu + "}").value();
+    return compute::OperationTime::Of(cluster)
+        .CostOf(Collective{.kind = CollectiveKind::kAllReduce,
+                           .bytes = Bytes::FromBase(16777216),
+                           .group = {.ranks = 8, .ranks_per_node = 8}})
+        .evidence;
+  };
+  EXPECT_LE(evidence("{memory: {bandwidth: 4 TB/s}}"), Evidence::kInterpolated);
+  EXPECT_EQ(evidence("{nvlink: {bandwidth: 300 GB/s}}"), Evidence::kAnalytic);
+}
+
 constexpr std::string_view kStep =
     "cluster: {nodes: dgx-h100, count: 1}\n"
     "training: {model: llama-3.1-8b, framework: megatron-core, sequence_length: 4096,\n"
