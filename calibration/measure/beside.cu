@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <chrono>
 #include <cmath>
+#include <thread>
 
 #include "calibration/measure/beside.cuh"
 #include "calibration/measure/stopping_rule.h"
@@ -10,6 +12,7 @@ namespace {
 constexpr double kReplaySeconds = 4e-3;  // of either side alone
 constexpr int kCompanyReplays = 5;       // lasts while the other side slows down to a third
 constexpr int kSamples = 7;
+constexpr double kLongestRest = 0.1;
 
 /// A stream and events of its own, released in any case.
 struct Side {
@@ -73,6 +76,13 @@ Result<Workload> Make(const Fields& op, const Point& point, const MakerContext& 
   return MakeWorkload(one, context);
 }
 
+/// Idles for Timer::kUsualRest times the work before, so that the power cap slows neither what is
+/// measured alone nor what is measured in company. The ranks wait for each other afterwards.
+void Rest(double worked_seconds) {
+  std::this_thread::sleep_for(
+      std::chrono::duration<double>(std::min(Timer::kUsualRest * worked_seconds, kLongestRest)));
+}
+
 /// Median over samples of the mean over ranks, of one launch.
 Result<StoppingRule> Alone(Side& side, Ensemble& ensemble) {
   StoppingRule rule({});
@@ -88,6 +98,7 @@ Result<StoppingRule> Alone(Side& side, Ensemble& ensemble) {
     std::vector<double> mean = {seconds};
     RETURN_IF_ERROR(ensemble.Average(mean, ensemble.ranks()));
     rule.Add(mean[0] / static_cast<double>(side.nodes), mean[0]);
+    Rest(2 * seconds);
   }
   return rule;
 }
@@ -149,6 +160,7 @@ Result<Outcome> MeasureBeside(const Point& point, const MakerContext& context,
     RETURN_IF_ERROR(ensemble.Average(mean, ensemble.ranks()));
     is_covered = is_covered && mean[1] == 1.0;
     together.Add(mean[0] / static_cast<double>(measured.nodes), mean[0]);
+    Rest(2 * seconds + std::max(left, 0.0));
   }
   outcome.time_s = together.Median();
   outcome.spread = together.Spread();

@@ -196,6 +196,18 @@ def moe(draw):
     draw.until(260, one)
 
 
+def experts(draw):
+    """What cuBLAS's grouped call lacks or frameworks do not call: PyTorch's grouped GEMM."""
+    moe(draw)
+    shapes = [(point["op"], point.get("with")) for point in draw.points.values()]
+    draw.points.clear()
+    for i, (op, chosen) in enumerate(shapes):
+        if i % 2 == 0:
+            draw.add({**op, "dtype": "fp8"}, {"layout": "TN"}, chosen)
+        else:
+            draw.add(op, {"layout": "TN"}, "torch-skewed" if chosen else "torch")
+
+
 def hbm(draw):
     pick = draw.random.choice
     widths = sorted({model[0] for model in MODELS.values()})
@@ -346,8 +358,36 @@ def attention(draw):
         for way in ("forward", "backward"):
             draw.add(op(heads, phase="prefill", causal=True, batch=batch, q_len=tokens,
                         kv_len=tokens, **{"pass": way}), {"clock": "sustained"})
-    draw.add({"op": "attention", "dtype": "bf16", "phase": "decode", "batch": 16, "q_len": 1,
-              "kv_len": 4096, "heads": 128, "kv_heads": 1, "head_dim": 576, "v_head_dim": 512})
+
+
+def paged(draw):
+    """Decoding from a paged KV cache, and multi-head latent attention."""
+    pick = draw.random.choice
+
+    def length():
+        if draw.random.random() < 0.65:
+            return 2 ** draw.random.randint(7, 17)
+        return draw.log_uniform(128, 131072)
+
+    def sequences():
+        return pick([1, 2, 4, 8, 16, 32, 64, 128, 256, draw.log_uniform(1, 256)])
+
+    def grouped():
+        (q, kv, dim), context, batch = pick(HEADS), length(), sequences()
+        if 4.0 * batch * context * kv * dim <= 6e9:
+            draw.add({"op": "attention", "dtype": "bf16", "phase": "decode", "batch": batch,
+                      "q_len": 1, "kv_len": context, "heads": q, "kv_heads": kv, "head_dim": dim},
+                     None, "flashinfer-paged")
+
+    def latent():
+        context, batch = length(), sequences()
+        if 2.0 * batch * context * 576 <= 4e9:
+            draw.add({"op": "attention", "dtype": "bf16", "phase": "decode", "batch": batch,
+                      "q_len": 1, "kv_len": context, "heads": pick([16, 32, 64, 128]),
+                      "kv_heads": 1, "head_dim": 576, "v_head_dim": 512})
+
+    draw.until(360, grouped)
+    draw.until(180, latent)
 
 
 def host(draw):
@@ -433,7 +473,8 @@ def main():
     files = {"beside": lambda draw: beside(draw, ranks)}
     if ranks == 1:
         files |= {"gemm": gemm, "sustained": sustained, "moe": moe, "hbm": hbm,
-                  "attention": attention, "host": host}
+                  "attention": attention, "host": host, "paged": paged,
+                  "experts": experts}
     else:
         files["collectives"] = lambda draw: collectives(draw, ranks, arguments.ranks_per_node)
     if ranks == 2:

@@ -4,9 +4,11 @@
 #     run.sh PROGRAM OUT_FOLDER [SECONDS] [FAMILIES]
 #
 # PROGRAM is ridgeline_measure, SECONDS the time in all (default 570), FAMILIES a comma-separated list
-# out of check,host,sustained,gemm,hbm,moe,attention,beside,peer,collectives (default: all that the
-# number of GPUs allows). Started again with the same folder it goes on where it stopped. A family
-# that fails is noted and the others run: the exit code is 0 unless the arguments are wrong.
+# out of check,host,sustained,gemm,hbm,moe,experts,attention,paged,beside,peer,collectives,beside-ranks
+# (default: all that the number of GPUs allows). `paged` wants FlashInfer's modules in the folder that
+# RIDGELINE_FLASHINFER names (flashinfer_modules.py) and skips its points without them. Started again
+# with the same folder it goes on where it stopped. A family that fails is noted and the others run: the
+# exit code is 0 unless the arguments are wrong.
 set -u
 if [ $# -lt 2 ]; then
   echo "usage: run.sh PROGRAM OUT_FOLDER [SECONDS] [FAMILIES]" >&2
@@ -28,7 +30,7 @@ fi
 "$program" --list > "$out/devices.jsonl"
 families=${4:-}
 if [ -z "$families" ]; then
-  families=check,host,hbm,sustained,moe,beside,attention,gemm
+  families=check,host,hbm,sustained,moe,experts,paged,beside,attention,gemm
   [ "$gpus" -ge 2 ] && families=peer,collectives,beside-ranks
 fi
 
@@ -56,7 +58,11 @@ ranks() {  # points results seconds
 }
 
 one() {  # family seconds
-  local file=$out/$1.jsonl
+  local file=$out/$1.jsonl family=$1 limit=$2
+  timed() {
+    timeout $((limit + 60)) "$python" "$1" --points "$points/$family.jsonl" --out "$file" \
+      --seconds "$limit"
+  }
   case $1 in
     check)
       for family in gemm hbm; do
@@ -64,10 +70,14 @@ one() {  # family seconds
           --out "$out/check-$family.jsonl" --seconds "$2" --check || return $?
       done
       timeout $(($2 + 60)) "$python" "$here/attention.py" --points "$out/points-check/attention.jsonl" \
-        --out "$out/check-attention.jsonl" --seconds "$(($2 + 8))" --check ;;
-    attention)
-      timeout $(($2 + 60)) "$python" "$here/attention.py" --points "$points/attention.jsonl" \
-        --out "$file" --seconds "$2" ;;
+        --out "$out/check-attention.jsonl" --seconds "$(($2 + 8))" --check || return $?
+      timeout $(($2 + 60)) "$python" "$here/expert_gemm.py" --points "$out/points-check/experts.jsonl" \
+        --out "$out/check-experts.jsonl" --seconds "$(($2 + 8))" --check || return $?
+      timeout $(($2 + 60)) "$python" "$here/paged_attention.py" --points "$out/points-check/paged.jsonl" \
+        --out "$out/check-paged.jsonl" --seconds "$(($2 + 8))" --check ;;
+    attention) timed "$here/attention.py" ;;
+    paged) timed "$here/paged_attention.py" ;;
+    experts) timed "$here/expert_gemm.py" ;;
     collectives) ranks "$out/points-ranks/collectives.jsonl" "$file" "$2" ;;
     beside-ranks) ranks "$out/points-ranks/beside.jsonl" "$file" "$2" ;;
     peer) timeout $(($2 + 60)) "$program" --points "$out/points-ranks/peer.jsonl" --out "$file" --seconds "$2" ;;
@@ -75,11 +85,13 @@ one() {  # family seconds
   esac
 }
 
-# Each family's most, in thousandths of what is left when its turn comes. The last two take the rest.
+# Each family's most, in thousandths of what is left when its turn comes. The last takes the rest.
 share() {
   case $1 in
+    "${families##*,}") echo 1000 ;;
     check) echo 30 ;; host) echo 20 ;; peer) echo 60 ;;
-    sustained) echo 200 ;; hbm) echo 150 ;; moe) echo 100 ;; beside) echo 50 ;;
+    sustained) echo 200 ;; hbm) echo 150 ;; moe) echo 100 ;; beside) echo 100 ;;
+    experts) echo 100 ;; paged) echo 150 ;;
     attention) echo 380 ;; collectives) echo 500 ;; *) echo 1000 ;;
   esac
 }

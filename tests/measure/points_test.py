@@ -40,6 +40,26 @@ class PointsTest(unittest.TestCase):
             op = json.loads(line)["op"]
             self.assertEqual(op["bytes"] % (2 * 6), 0, line)
 
+    def test_experts_name_the_kernels_that_their_script_has(self):
+        for line in written()["experts.jsonl"].splitlines():
+            point = json.loads(line)
+            known = {"fp8": (None, "skewed"), "bf16": ("torch", "torch-skewed")}
+            self.assertIn(point.get("with"), known[point["op"]["dtype"]], line)
+
+    def test_paged_points_are_decoding_of_one_token(self):
+        latent = 0
+        for line in written()["paged.jsonl"].splitlines():
+            point = json.loads(line)
+            op = point["op"]
+            self.assertEqual((op["phase"], op["q_len"]), ("decode", 1), line)
+            if op["head_dim"] == 576:
+                latent += 1
+                self.assertEqual((op["kv_heads"], op["v_head_dim"], point.get("with")),
+                                 (1, 512, None), line)
+            else:
+                self.assertEqual(point["with"], "flashinfer-paged", line)
+        self.assertEqual(latent, 180)
+
 
 if __name__ == "__main__":
     unittest.main()
