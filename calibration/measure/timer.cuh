@@ -3,12 +3,18 @@
 /// Steady (graph, cold, burst): a CUDA graph of `nodes` launches that walk through the operand
 /// sets, replayed; a sample is one replay between two events, divided by `nodes`. Replays are
 /// enqueued ahead, so no launch gap is inside. Where all sets together are smaller than twice L2,
-/// L2 is flushed between replays, outside the events. About 10 ms of work, then a rest of `rest`
-/// times as long, so that the power cap, which acts on averages over tens of milliseconds, does not
-/// lower the clock: burst. The clock is counted on the device over each sample and recorded.
-/// Sustained: the same graph back to back for a second before and while samples are taken. Eager: launches one after the other without a
-/// graph; the sample holds what the host adds. Warm: one operand set over and over; what fits in L2
-/// stays there.
+/// L2 is flushed between replays, outside the events.
+///
+/// Burst: about 10 ms of work, then a rest of `rest` times as long. The board's power cap acts on
+/// averages over tens of milliseconds; with the rest, what ran before no longer shows in a time.
+/// The clock is not the top one even so: within a burst H100 and H200 run memory-bound kernels at
+/// 1.98 GHz, small GEMMs at 1.82 and the fastest ones at 1.60 GHz. `counted_clock_hz` is that
+/// clock, counted on the device over each sample; NVML's clock, power and reasons are averages over
+/// the rests too and say little about a burst. Sustained: the same graph back to back for a second
+/// before and while samples are taken.
+///
+/// Eager: launches one after the other without a graph; the sample holds what the host adds. Warm:
+/// one operand set over and over; what fits in L2 stays there.
 #pragma once
 
 #include <chrono>
@@ -52,7 +58,7 @@ class Timer {
   ~Timer();
   /// `rest`: idle time before burst samples, as a multiple of the work done since the last rest.
   Status Open(Arena* arena, const GpuMonitor* monitor, double rest = kUsualRest);
-  /// A quarter of the time at work: H100 then holds its top clock through large GEMMs.
+  /// A quarter of the time at work: large GEMMs then repeat to 0.2 % (median) between runs.
   static constexpr double kUsualRest = 3;
   /// Measures; fills every figure of the outcome but its words.
   Result<Outcome> Measure(const Workload& workload, const TimingCondition& condition);
