@@ -73,7 +73,12 @@ Accuracy MeasureAccuracy(std::span<const Measurement> points, const Predictor& p
     FittedTable named;
     named.pattern = PatternOf(point.operation);
     named.condition = point.condition;
-    const std::string title = TableTitle(named);
+    std::string title = TableTitle(named);
+    if (const auto* const attention = std::get_if<Attention>(&point.operation);
+        attention != nullptr && attention->phase == AttentionPhase::kPrefill &&
+        attention->q_len != attention->kv_len) {
+      title += " behind a context";  // other kernels than a whole prompt's
+    }
     auto family = std::find_if(families.begin(), families.end(),
                                [&](const Family& known) { return known.title == title; });
     if (family == families.end()) {

@@ -6,23 +6,26 @@
 namespace ridgeline::calibration {
 namespace {
 
-constexpr double kLeastError = 1e-3;  // of a log time: what is stored is no finer
+// Of a log time: what two measurements of one shape differ by (configs/calibration/README.md).
+constexpr double kLeastError = 2e-3;
 
 BoostingSettings ForResiduals(size_t rows) {
   // Of very many rows fewer, faster trees learn as much, and profiles stay small.
   constexpr size_t kMany = 600;
   constexpr size_t kVeryMany = 5000;
   BoostingSettings settings;
-  settings.trees = rows < kMany ? 400 : rows < kVeryMany ? 1000 : 500;
-  settings.rate = rows < kVeryMany ? 0.05 : 0.1;
+  settings.trees = rows < kMany ? 300 : rows < kVeryMany ? 1000 : 500;
+  settings.rate = rows < kMany ? 0.06 : rows < kVeryMany ? 0.05 : 0.1;
+  settings.leaf_steps = rows < kVeryMany ? 1 : 2;
   settings.clip_quantile = rows < kMany ? 0.9 : 0.8;
   return settings;
 }
 
 BoostingSettings ForErrors() {
   BoostingSettings settings;
-  settings.trees = 300;
-  settings.rate = 0.03;
+  settings.trees = 150;
+  settings.rate = 0.06;
+  settings.leaf_steps = 8;
   settings.shrinkage = 5;
   settings.clip_quantile = 1;
   settings.most_borders = 63;

@@ -11,6 +11,7 @@
 namespace ridgeline::calibration {
 namespace {
 
+constexpr double kMostSteps = 2000;  // of a leaf, half an e-fold: no tree is right to say more
 constexpr double kLeastClip = 2e-3;  // of a log time: below it nothing is an outlier
 
 /// Borders between the quantiles of one input; fewer where it takes few values.
@@ -116,8 +117,9 @@ class Booster {
     }
     for (size_t leaf = 0; leaf < kLeaves; ++leaf) {
       const double value = settings_.rate * sums[leaf] / (counts[leaf] + settings_.shrinkage);
-      tree.leaves[leaf] =
-          static_cast<int16_t>(std::clamp(std::round(value / kLeafStep), -32767.0, 32767.0));
+      const double step = kLeafStep * settings_.leaf_steps;
+      tree.leaves[leaf] = static_cast<int16_t>(
+          settings_.leaf_steps * std::clamp(std::round(value / step), -kMostSteps, kMostSteps));
     }
     for (size_t i = 0; i < count; ++i) {
       residuals_[i] -= static_cast<float>(kLeafStep * tree.leaves[leaf_of_[i]]);

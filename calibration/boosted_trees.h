@@ -69,6 +69,7 @@ struct BoostingSettings {
   /// not bend its neighbours.
   double clip_quantile = 0.8;
   int most_borders = 127;
+  int leaf_steps = 1;  // leaves are multiples of this many kLeafStep: what is coarser packs smaller
   uint64_t seed = 1;
 };
 /// `rows` and `targets` are equally many and not none; inputs beyond `num_inputs` are not read.

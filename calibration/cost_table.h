@@ -29,7 +29,7 @@ struct ErrorScale {
 };
 
 /// What fitting found out about a table: each row predicted from the other four of five folds.
-struct LeaveOneOut {
+struct UnseenError {
   double median = 0;  // of |predicted / measured - 1|
   double p90 = 0;
   double coverage = 0;    // share of rows inside the range that rows of other folds give them
@@ -46,7 +46,7 @@ struct FittedTable {
   MachineRates rates;  // of the GPU that was measured, as they stood when it was fitted
   std::vector<Shape> shapes;
   std::vector<float> log_times;  // of seconds
-  std::vector<float> errors;     // leave-one-out, absolute, log; of local regression
+  std::vector<float> errors;     // when left out, absolute, log; of local regression
   LocalSettings settings;
   ErrorLaw error_law;
   double local_share = 1;    // of local regression in the log time; the trees have the rest
@@ -55,7 +55,7 @@ struct FittedTable {
   std::array<ErrorScale, kNumBands> error_scales;
   double farthest = 0;  // scaled octaves to the nearest row beyond which a shape lies in a hole
   double error_per_octave = 0;  // of what lies outside, added to the range for each octave
-  LeaveOneOut leave_one_out;
+  UnseenError unseen;
 
   bool is_own() const { return source == "own"; }
 };

@@ -70,7 +70,7 @@ std::array<ErrorScale, kNumBands> FitErrorScales(std::span<const UnseenRow> rows
   return scales;
 }
 
-LeaveOneOut Summarise(std::span<const UnseenRow> rows,
+UnseenError Summarise(std::span<const UnseenRow> rows,
                       const std::array<ErrorScale, kNumBands>& scales) {
   std::vector<double> errors;
   std::vector<double> widths;

@@ -32,7 +32,7 @@ double Objective(std::span<const UnseenRow> rows);
 std::array<ErrorScale, kNumBands> FitErrorScales(std::span<const UnseenRow> rows);
 
 /// Error figures, coverage and half-width of these rows under those scales.
-LeaveOneOut Summarise(std::span<const UnseenRow> rows,
+UnseenError Summarise(std::span<const UnseenRow> rows,
                       const std::array<ErrorScale, kNumBands>& scales);
 
 }  // namespace ridgeline::calibration

@@ -34,7 +34,7 @@ double LogPhysics(const Physics& physics, const Features& features);
 /// The typical error of a prediction, from what is seen around it:
 ///     log e = constant + of_errors log(neighbour error) + of_spread log(spread)
 ///             + of_reach log(reach)
-/// fitted over the rows' own leave-one-out errors, because some neighbourhoods are smooth and some
+/// fitted over the rows' own errors when left out, because some neighbourhoods are smooth and some
 /// are where a library changes kernels.
 struct ErrorLaw {
   double constant = 0;

@@ -61,8 +61,8 @@ std::vector<hardware::RateInUse> MeasuredCollectives::RatesFor(
       if (fitted.condition == Condition{}) {
         rates.push_back(
             {.what = TableTitle(fitted) + " inside a node",
-             .value = fmt::format("{} measured sizes, leave-one-out error {:.1f} %",
-                                  fitted.shapes.size(), 100 * fitted.leave_one_out.median),
+             .value = fmt::format("{} measured sizes, error of unseen ones {:.1f} %",
+                                  fitted.shapes.size(), 100 * fitted.unseen.median),
              .of_peak = fitted.settings.physics.memory_share,
              .source = fitted.source});
       }

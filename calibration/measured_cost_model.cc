@@ -299,15 +299,25 @@ Result<Cost> MeasuredCostModel::CostOf(const TimedOperation& operation,
   return AtLeast(*cost, *bound);
 }
 
-Result<Cost> MeasuredCostModel::CostOf(const Operation& operation) const {
+Result<Cost> MeasuredCostModel::AsCalled(const Operation& operation, hardware::Clock clock) const {
   // A GEMM that adds to its result is a weight gradient, and frameworks run those as NT.
   const auto* const gemm = std::get_if<Gemm>(&operation);
   const Condition transposed{.layout = hardware::Layout::kNT};
+  Condition condition{.clock = clock};
   if (gemm != nullptr && gemm->accumulates && Tabulated(*gemm, transposed)) {
-    return CostOf(TimedOperation(*gemm), transposed);
+    condition.layout = hardware::Layout::kNT;
   }
   return CostOf(std::visit([](const auto& op) { return TimedOperation(op); }, operation),
-                Condition{});
+                condition);
+}
+
+Result<Cost> MeasuredCostModel::CostOf(const Operation& operation) const {
+  return AsCalled(operation, hardware::Clock::kBurst);
+}
+
+Result<Cost> MeasuredCostModel::CostInLongRun(const Operation& operation) const {
+  return AsCalled(operation,
+                  sustained_.points > 0 ? hardware::Clock::kSustained : hardware::Clock::kBurst);
 }
 
 Result<Cost> MeasuredCostModel::CostUnder(const Operation& operation,
@@ -342,14 +352,24 @@ std::vector<hardware::RateInUse> MeasuredCostModel::RatesFor(
     if (fitted.condition != Condition{} || !CanRead(run, fitted.pattern)) {
       continue;
     }
+    rates.push_back({.what = TableTitle(fitted) + " on " + gpu().name,
+                     .value = fmt::format(
+                         "{} measured shapes, error of unseen ones {:.1f} % (90 %: {:.1f} %)",
+                         fitted.shapes.size(), 100 * fitted.unseen.median, 100 * fitted.unseen.p90),
+                     .of_peak = std::max(fitted.settings.physics.compute_share,
+                                         fitted.settings.physics.memory_share),
+                     .source = fitted.source});
+  }
+  if (sustained_.points > 0) {
+    const double half = std::exp(-sustained_.LogSlowdown(0.5));
     rates.push_back(
-        {.what = TableTitle(fitted) + " on " + gpu().name,
-         .value = fmt::format("{} measured shapes, leave-one-out error {:.1f} % (90 %: {:.1f} %)",
-                              fitted.shapes.size(), 100 * fitted.leave_one_out.median,
-                              100 * fitted.leave_one_out.p90),
-         .of_peak =
-             std::max(fitted.settings.physics.compute_share, fitted.settings.physics.memory_share),
-         .source = fitted.source});
+        {.what = "sustained clocks of " + gpu().name,
+         .value = fmt::format("{:.1f} % slower at half of peak arithmetic, {:.1f} % at "
+                              "80 %, as measured at {} shapes",
+                              100 * (1 / half - 1), 100 * std::expm1(sustained_.LogSlowdown(0.8)),
+                              sustained_.points),
+         .of_peak = half,
+         .source = "own"});
   }
   // What no table holds falls back to these.
   for (hardware::RateInUse& rate : roofline_.RatesFor(run)) {

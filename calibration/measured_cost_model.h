@@ -33,6 +33,7 @@ class MeasuredCostModel final : public hardware::CostModel {
   MeasuredCostModel(Profile profile, hardware::Gpu gpu, bool is_transferred);
 
   Result<Cost> CostOf(const Operation& operation) const override;
+  Result<Cost> CostInLongRun(const Operation& operation) const override;
   /// The roofline answers for its own condition too (hardware/condition.h).
   Result<Cost> CostUnder(const Operation& operation, const Condition& condition) const override;
   std::optional<Cost> CostOfLayer(const MixtureLayer& layer,
@@ -54,6 +55,7 @@ class MeasuredCostModel final : public hardware::CostModel {
   std::optional<Cost> GroupedFromMixture(const GroupedGemm& gemm) const;
   Result<Cost> MixtureByRoofline(const MixtureLayer& layer) const;
 
+  Result<Cost> AsCalled(const Operation& operation, hardware::Clock clock) const;
   Result<Cost> Sustained(const TimedOperation& operation, const Condition& condition) const;
 
   hardware::Roofline roofline_;

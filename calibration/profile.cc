@@ -177,9 +177,27 @@ void TakeRows(VarintReader& in, size_t rows, FittedTable& table) {
   }
 }
 
+/// Six digits: more than any of these is known to.
+double Rounded(double value) {
+  if (value == 0 || !std::isfinite(value)) {
+    return value;
+  }
+  const double unit = std::pow(10.0, 5 - std::floor(std::log10(std::abs(value))));
+  return std::round(value * unit) / unit;
+}
+void RoundAll(Json& json) {
+  for (Json& part : json) {
+    if (part.is_number_float()) {
+      part = Rounded(part.get<double>());
+    } else if (part.is_structured()) {
+      RoundAll(part);
+    }
+  }
+}
+
 Json HeaderOf(const FittedTable& table) {
   const LocalSettings& settings = table.settings;
-  const LeaveOneOut& loo = table.leave_one_out;
+  const UnseenError& unseen = table.unseen;
   Json scales = Json::array();
   for (const ErrorScale& scale : table.error_scales) {
     scales.push_back({scale.below, scale.above});
@@ -206,11 +224,11 @@ Json HeaderOf(const FittedTable& table) {
           {"local_share", table.local_share},
           {"farthest", table.farthest},
           {"error_per_octave", table.error_per_octave},
-          {"leave_one_out",
-           {{"median", loo.median},
-            {"p90", loo.p90},
-            {"coverage", loo.coverage},
-            {"half_width", loo.half_width}}}};
+          {"unseen",
+           {{"median", unseen.median},
+            {"p90", unseen.p90},
+            {"coverage", unseen.coverage},
+            {"half_width", unseen.half_width}}}};
 }
 
 /// Throws nlohmann's exceptions on a header of another form.
@@ -249,11 +267,11 @@ FittedTable TableOf(const Json& json) {
   table.local_share = json.at("local_share");
   table.farthest = json.at("farthest");
   table.error_per_octave = json.at("error_per_octave");
-  const Json& loo = json.at("leave_one_out");
-  table.leave_one_out = {.median = loo.at("median"),
-                         .p90 = loo.at("p90"),
-                         .coverage = loo.at("coverage"),
-                         .half_width = loo.at("half_width")};
+  const Json& unseen = json.at("unseen");
+  table.unseen = {.median = unseen.at("median"),
+                  .p90 = unseen.at("p90"),
+                  .coverage = unseen.at("coverage"),
+                  .half_width = unseen.at("half_width")};
   return table;
 }
 
@@ -263,7 +281,9 @@ std::string EncodeProfile(const Profile& profile) {
   std::string rows;
   Json tables = Json::array();
   for (const FittedTable& table : profile.tables) {
-    tables.push_back(HeaderOf(table));
+    Json header = HeaderOf(table);
+    RoundAll(header);
+    tables.push_back(std::move(header));
     PutRows(table, rows);
     PutTrees(table.residuals, rows);
     PutTrees(table.root_errors, rows);

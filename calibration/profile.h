@@ -7,7 +7,7 @@
 /// takes half as much again and has to be parsed; nobody reads either, and the points themselves
 /// are text, beside the profile.
 ///
-/// Times are stored to 0.0125 %, leave-one-out errors to 1/255 of the square root.
+/// Times are stored to 0.0125 %, errors when left out to 1/255 of the square root.
 #pragma once
 
 #include <cstdint>

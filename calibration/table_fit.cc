@@ -354,7 +354,7 @@ FittedTable FitTable(const TimedOperation& pattern, TableRows rows, const Machin
     table.errors.assign(table.errors.size(), 0);
   }
   table.error_scales = FitErrorScales(folded);
-  table.leave_one_out = Summarise(folded, table.error_scales);
+  table.unseen = Summarise(folded, table.error_scales);
   table.shapes = std::move(rows.shapes);
   table.log_times = std::move(rows.log_times);
   return table;

@@ -1,4 +1,4 @@
-/// Fits one table. Every choice is made by leave-one-out error over the table's own rows, on a
+/// Fits one table. Every choice is made by error over the table's own rows, on a
 /// sample when there are many: physics by mean absolute log error; the scale of each coordinate and
 /// the number of neighbours by median plus a quarter of the 90th percentile, so that neither the
 /// usual shape nor the awkward one is bought with the other.

@@ -23,6 +23,9 @@ class CostModel {
   /// vendor's peaks (INV-6). Fails (kFailedPrecondition) when the GPU cannot compute in the
   /// operation's data type. Thread-safe.
   virtual Result<Cost> CostOf(const Operation& operation) const = 0;
+  /// The same where kernels follow each other for seconds, as in any simulated run: in the steady
+  /// condition but at sustained clocks, and with layouts as frameworks call them.
+  virtual Result<Cost> CostInLongRun(const Operation& operation) const { return CostOf(operation); }
   /// The same under a condition. Fails (kFailedPrecondition) where it cannot answer for that one;
   /// a model that knows a single condition fails with kUnimplemented.
   virtual Result<Cost> CostUnder(const Operation& operation, const Condition& condition) const;

@@ -24,10 +24,10 @@ std::string Percent(double share) { return fmt::format("{:.1f} %", 100 * share);
 Json JsonOf(const calibration::FittedTable& fitted) {
   return {{"table", calibration::TableTitle(fitted)},
           {"points", fitted.shapes.size()},
-          {"median_error", fitted.leave_one_out.median},
-          {"p90_error", fitted.leave_one_out.p90},
-          {"coverage", fitted.leave_one_out.coverage},
-          {"half_width", fitted.leave_one_out.half_width},
+          {"median_error", fitted.unseen.median},
+          {"p90_error", fitted.unseen.p90},
+          {"coverage", fitted.unseen.coverage},
+          {"half_width", fitted.unseen.half_width},
           {"source", fitted.source}};
 }
 
@@ -64,10 +64,10 @@ std::string Rendered(const calibration::Fitted& fitted, size_t held_out, OutputF
                           {"source"}},
               .rows = {}};
   for (const calibration::FittedTable& row : fitted.profile.tables) {
-    const calibration::LeaveOneOut& loo = row.leave_one_out;
+    const calibration::UnseenError& unseen = row.unseen;
     table.rows.push_back({calibration::TableTitle(row), std::to_string(row.shapes.size()),
-                          Percent(loo.median), Percent(loo.p90), Percent(loo.coverage),
-                          Percent(loo.half_width), row.source});
+                          Percent(unseen.median), Percent(unseen.p90), Percent(unseen.coverage),
+                          Percent(unseen.half_width), row.source});
   }
   return RenderTable(table, format);
 }

@@ -53,8 +53,8 @@ Result<Table> CalibrationTable(const hardware::Catalog& catalog, const std::stri
               .rows = {}};
   for (const calibration::FittedTable& fitted : profile.tables) {
     table.rows.push_back({TableTitle(fitted), std::to_string(fitted.shapes.size()),
-                          Percent(fitted.leave_one_out.median), Percent(fitted.leave_one_out.p90),
-                          Percent(fitted.leave_one_out.coverage), Describe(fitted.condition),
+                          Percent(fitted.unseen.median), Percent(fitted.unseen.p90),
+                          Percent(fitted.unseen.coverage), Describe(fitted.condition),
                           fitted.source, fitted.library});
   }
   return table;

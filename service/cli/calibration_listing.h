@@ -11,7 +11,7 @@ namespace ridgeline::cli {
 
 /// One row a profile. Errors: a profile that does not read.
 Result<report::Table> CalibrationsTable(const hardware::Catalog& catalog);
-/// One row a table of a profile, by name or path: condition, shapes, leave-one-out errors, source.
+/// One row a table of a profile, by name or path: condition, shapes, errors of unseen shapes, source.
 Result<report::Table> CalibrationTable(const hardware::Catalog& catalog, const std::string& name);
 
 }  // namespace ridgeline::cli

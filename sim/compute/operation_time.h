@@ -23,7 +23,8 @@ class OperationTime {
   /// Analytic models of the cluster's GPU and network.
   static OperationTime Analytic(const hardware::Cluster& cluster);
 
-  Result<Cost> CostOf(const Operation& operation) const { return gpu_->CostOf(operation); }
+  /// In a run of seconds and more, at the clocks that the GPU then keeps.
+  Result<Cost> CostOf(const Operation& operation) const { return gpu_->CostInLongRun(operation); }
   Result<Cost> CostUnder(const Operation& operation, const hardware::Condition& condition) const {
     return gpu_->CostUnder(operation, condition);
   }

@@ -1,6 +1,6 @@
 /// Held-out points of the shipped own measurements: how well the profiles predict shapes that
 /// fitting has not seen. Bounds are the targets where they are met, and else at most 1.15 times
-/// what is reached (configs/calibration/README.md says what is short of its target, and why).
+/// what is reached: each such bound says so (configs/calibration/README.md says why).
 #include <cmath>
 #include <tuple>
 
@@ -54,29 +54,29 @@ void ExpectWithin(const std::string& gpu, const std::string& points,
   }
 }
 
-// Target 3 and 8 %: not met, see the README.
-TEST(OwnMeasurementsTest, GemmsAreWithinFiveToSixPercentAtTheMedian) {
-  ExpectWithin("h100-sxm", "gemm", {{"gemm bf16", 0.049, 0.157}, {"gemm fp8", 0.048, 0.163}});
-  ExpectWithin("h200-sxm", "gemm", {{"gemm bf16", 0.057, 0.166}, {"gemm fp8", 0.063, 0.164}});
+// Targets 3 and 8 %: the 90th percentiles of bf16, and of fp8 on H200, miss theirs.
+TEST(OwnMeasurementsTest, GemmsAreWithinThreePercentAtTheMedian) {
+  ExpectWithin("h100-sxm", "gemm", {{"gemm bf16", 0.03, 0.095}, {"gemm fp8", 0.03, 0.08}});
+  ExpectWithin("h200-sxm", "gemm", {{"gemm bf16", 0.03, 0.095}, {"gemm fp8", 0.03, 0.095}});
 }
 
-// Target 3 and 8 %: met by the backward pass on H200, and by its 90th percentile on H100.
-TEST(OwnMeasurementsTest, AttentionIsWithinFourPercentAtTheMedian) {
-  ExpectWithin("h100-sxm", "attention",
-               {{"attention prefill bf16", 0.039, 0.153},
-                {"attention prefill backward bf16", 0.040, 0.080}});
-  ExpectWithin("h200-sxm", "attention",
-               {{"attention prefill bf16", 0.043, 0.178},
-                {"attention prefill backward bf16", 0.030, 0.080}});
+// Targets 3 and 8 %.
+TEST(OwnMeasurementsTest, AttentionOfWholePromptsIsWithinThreePercentAtTheMedian) {
+  for (const std::string gpu : {"h100-sxm", "h200-sxm"}) {
+    ExpectWithin(
+        gpu, "attention",
+        {{"attention prefill bf16", 0.03, 0.08}, {"attention prefill backward bf16", 0.03, 0.08}});
+  }
 }
 
-// Target 5 %: met on H100.
-TEST(OwnMeasurementsTest, DecodeAttentionIsWithinFiveAndSevenPercentAtTheMedian) {
-  ExpectWithin("h100-sxm", "attention", {{"attention decode bf16", 0.05, 0.192}});
-  ExpectWithin("h200-sxm", "attention", {{"attention decode bf16", 0.068, 0.241}});
+// Target 5 %.
+TEST(OwnMeasurementsTest, DecodeAttentionIsWithinFivePercentAtTheMedian) {
+  for (const std::string gpu : {"h100-sxm", "h200-sxm"}) {
+    ExpectWithin(gpu, "attention", {{"attention decode bf16", 0.05, 0.12}});
+  }
 }
 
-// Target 5 % at the median: met by all of them together, and by each but three that reduce rows.
+// Target 5 % at the median: missed by softmax and LayerNorm on H200.
 TEST(OwnMeasurementsTest, MemoryBoundKernelsAreWithinFivePercentAtTheMedian) {
   for (const std::string gpu : {"h100-sxm", "h200-sxm"}) {
     const Accuracy accuracy =
@@ -86,13 +86,13 @@ TEST(OwnMeasurementsTest, MemoryBoundKernelsAreWithinFivePercentAtTheMedian) {
       if (row.band != "all" || row.points < 25) {
         continue;
       }
-      const bool reduces = row.family == "softmax bf16" || row.family == "layernorm bf16" ||
-                           row.family == "rmsnorm bf16";
-      EXPECT_LT(row.median, reduces ? 0.073 : 0.05) << gpu << " " << row.family;
+      const bool misses =
+          gpu == "h200-sxm" && (row.family == "softmax bf16" || row.family == "layernorm bf16");
+      EXPECT_LT(row.median, misses ? 0.065 : 0.05) << gpu << " " << row.family;
       medians.push_back(row.median);
     }
     EXPECT_THAT(medians.size(), Gt(9U)) << gpu;
-    EXPECT_LT(ExactQuantile(medians, 0.5), 0.03) << gpu;
+    EXPECT_LT(ExactQuantile(medians, 0.5), 0.02) << gpu;
   }
 }
 
@@ -119,14 +119,15 @@ TEST(OwnMeasurementsTest, CollectivesOfTwoGpusAreWithin8PercentAbove4MebibytesAn
   }
 }
 
-TEST(OwnMeasurementsTest, NineInTenLieInTheirRangesNearlyAndRangesAreNotWide) {
+// Targets: coverage 85 to 97 %, half-width 2.5 times the median error. The latter is missed.
+TEST(OwnMeasurementsTest, NineInTenLieInTheirRangesAndRangesAreNotWide) {
   for (const std::string gpu : {"h100-sxm", "h200-sxm"}) {
     const Accuracy accuracy = MeasureAccuracy(HeldOut(gpu, "gemm"), Shipped(gpu), ShippedGpu(gpu));
     for (const std::string family : {"gemm bf16", "gemm fp8"}) {
       const AccuracyRow row = WholeFamily(accuracy, family);
-      EXPECT_THAT(row.coverage, Gt(0.82)) << gpu << " " << family;
+      EXPECT_THAT(row.coverage, Gt(0.85)) << gpu << " " << family;
       EXPECT_THAT(row.coverage, Lt(0.97)) << gpu << " " << family;
-      EXPECT_LT(row.median_half_width, 2.7 * row.median) << gpu << " " << family;
+      EXPECT_LT(row.median_half_width, 3.3 * row.median) << gpu << " " << family;
     }
   }
 }
