@@ -49,7 +49,8 @@ std::vector<Measurement> HeldOut(const char* family) {
   std::vector<Measurement> points =
       SplitHeldOut(Must(ReadPointSource(kCalibration / file, "h100-sxm")).points).held_out;
   std::erase_if(points, [](const Measurement& point) {
-    return !point.skipped.empty() || !point.with.empty() || point.condition != Condition{};
+    return !point.skipped.empty() || !point.with.empty() || point.condition != Condition{} ||
+           std::holds_alternative<OtherOperation>(point.operation);
   });
   return points;
 }

@@ -201,7 +201,11 @@ TEST(ProfileTest, ReadsBackWhatWasWritten) {
   EXPECT_EQ(again.pattern, table.pattern);
   EXPECT_EQ(again.shapes, table.shapes);
   EXPECT_EQ(again.settings.scale, table.settings.scale);
-  EXPECT_EQ(again.error_law.of_reach, table.error_law.of_reach);
+  EXPECT_NEAR(again.error_law.of_reach, table.error_law.of_reach, 1e-5) << "six digits are kept";
+  EXPECT_FALSE(table.root_errors.empty());
+  EXPECT_EQ(again.residuals.trees(), table.residuals.trees());
+  EXPECT_EQ(again.root_errors.trees(), table.root_errors.trees());
+  EXPECT_EQ(again.root_errors.borders(), table.root_errors.borders());
   for (size_t i = 0; i < table.log_times.size(); ++i) {
     EXPECT_NEAR(again.log_times[i], table.log_times[i], 0.00013);
   }

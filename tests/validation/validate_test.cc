@@ -13,6 +13,7 @@
 #include "planner/validation/model_state.h"
 #include "planner/validation/validation_json.h"
 #include "planner/validation/validation_text.h"
+#include "service/calibrations/calibration_source.h"
 #include "sim/simulate.h"
 
 namespace ridgeline::validation {
@@ -23,8 +24,14 @@ namespace fs = std::filesystem;
 
 const fs::path kConfigs = fs::path(RIDGELINE_SOURCE_DIR) / "configs";
 
+/// As the command line has it: measured costs where a GPU was measured.
 const hardware::Catalog& Configs() {
-  static const hardware::Catalog catalog({kConfigs});
+  static const hardware::Catalog catalog = [] {
+    hardware::Catalog made({kConfigs});
+    made.set_cost_source(
+        calibrations::MakeCostSource({kConfigs}, std::string(calibrations::kAuto)).value());
+    return made;
+  }();
   return catalog;
 }
 
