@@ -76,18 +76,26 @@ double TypicalError(const BoostedTrees& root_errors, const Inputs& inputs) {
 
 BoostedResiduals FitResiduals(const TreeRows& rows, const Physics& physics) {
   const size_t count = rows.inputs.size();
+  const bool has_prior = !rows.prior.empty();
+  std::vector<Inputs> inputs(rows.inputs.begin(), rows.inputs.end());
+  std::vector<float> bases(count);
   std::vector<float> targets(count);
   for (size_t i = 0; i < count; ++i) {
-    targets[i] = static_cast<float>(rows.log_times[i] - LogPhysics(physics, rows.features[i]));
+    bases[i] = static_cast<float>(LogPhysics(physics, rows.features[i]));
+    if (has_prior) {
+      bases[i] += rows.prior[i];
+      inputs[i].at(rows.num_inputs) = rows.prior[i];
+    }
+    targets[i] = rows.log_times[i] - bases[i];
   }
-  const std::vector<uint8_t> folds = FoldsOf(count);
+  const size_t num_inputs = rows.num_inputs + (has_prior ? 1 : 0);
   const BoostingSettings settings = ForResiduals(count);
-  BoostedResiduals fit{.trees = FitBoostedTrees(rows.inputs, rows.num_inputs, targets, settings),
+  BoostedResiduals fit{.trees = FitBoostedTrees(inputs, num_inputs, targets, settings),
                        .folded = std::vector<UnseenRow>(count)};
-  ForEachUnseen(rows.inputs, rows.num_inputs, targets, folds, settings,
+  ForEachUnseen(inputs, num_inputs, targets, FoldsOf(count), settings,
                 [&](size_t i, const BoostedTrees& trees) {
                   UnseenRow& out = fit.folded[i];
-                  out.log_time = LogPhysics(physics, rows.features[i]) + trees.At(rows.inputs[i]);
+                  out.log_time = bases[i] + trees.At(inputs[i]);
                   out.error = rows.log_times[i] - out.log_time;
                 });
   return fit;

@@ -20,6 +20,8 @@ struct TreeRows {
   std::span<const Inputs> inputs;
   size_t num_inputs = 0;
   std::span<const float> log_times;
+  /// Of the table that this one starts from, by row; empty: from nothing. Added, and an input more.
+  std::span<const float> prior = {};
 };
 
 struct BoostedResiduals {

@@ -63,9 +63,21 @@ std::string TableTitle(const FittedTable& table) {
   return title;
 }
 
+std::shared_ptr<const Prior> PriorOf(const FittedTable& table) {
+  if (table.residuals.empty()) {
+    return nullptr;
+  }
+  return std::make_shared<Prior>(Prior{.pattern = table.pattern,
+                                       .condition = table.condition,
+                                       .rates = table.rates,
+                                       .residuals = table.residuals,
+                                       .prior = table.prior});
+}
+
 struct CostTable::Search {
   MachineRates rates;
   double transfer_error = 0;
+  size_t num_inputs = 0;
   std::once_flag once;
   std::unique_ptr<LocalModel> model;
 
@@ -85,6 +97,7 @@ CostTable::CostTable(FittedTable table, const hardware::Gpu& gpu, double transfe
     : table_(std::make_unique<FittedTable>(std::move(table))), search_(std::make_unique<Search>()) {
   search_->rates = RatesOf(gpu, table_->pattern);
   search_->transfer_error = transfer_error;
+  search_->num_inputs = NumInputs(table_->pattern);
 }
 CostTable::~CostTable() = default;
 CostTable::CostTable(CostTable&&) noexcept = default;
@@ -101,12 +114,13 @@ Cost CostTable::CostOf(const TimedOperation& operation) const {
   if (table_->root_errors.empty()) {
     typical = TypicalError(table_->error_law, estimate);
   } else {
-    const Inputs inputs = InputsOf(operation, search_->rates, features);
+    Inputs inputs = InputsOf(operation, search_->rates, features);
     typical = TypicalError(table_->root_errors, inputs);
     if (share < 1) {
       log_time = share * estimate.log_time +
                  (1 - share) * (LogPhysics(table_->settings.physics, features) +
-                                table_->residuals.At(inputs));
+                                ResidualOn(table_->prior.get(), table_->residuals, inputs,
+                                           search_->num_inputs, ShapeOf(operation)));
     }
   }
   Evidence evidence = Evidence::kInterpolated;

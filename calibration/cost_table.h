@@ -12,6 +12,7 @@
 #include "calibration/boosted_trees.h"
 #include "calibration/local_model.h"
 #include "calibration/measured_operation.h"
+#include "calibration/prior.h"
 #include "hardware/gpu.h"
 
 namespace ridgeline::calibration {
@@ -49,8 +50,9 @@ struct FittedTable {
   std::vector<float> errors;     // when left out, absolute, log; of local regression
   LocalSettings settings;
   ErrorLaw error_law;
-  double local_share = 1;    // of local regression in the log time; the trees have the rest
-  BoostedTrees residuals;    // none when local_share is 1
+  double local_share = 1;  // of local regression in the log time; the trees have the rest
+  BoostedTrees residuals;  // none when local_share is 1
+  std::shared_ptr<const Prior> prior;  // what they are on top of; may be null
   BoostedTrees root_errors;  // of the typical error that ranges are multiples of; none: error_law
   std::array<ErrorScale, kNumBands> error_scales;
   double farthest = 0;  // scaled octaves to the nearest row beyond which a shape lies in a hole
@@ -59,6 +61,9 @@ struct FittedTable {
 
   bool is_own() const { return source == "own"; }
 };
+
+/// What other tables may start from; null where no trees are.
+std::shared_ptr<const Prior> PriorOf(const FittedTable& table);
 
 /// "gemm bf16", "attention decode fp8 (sustained)": for tables and messages.
 std::string TableTitle(const FittedTable& table);

@@ -43,6 +43,21 @@ TableRows RowsOf(Group& group) {
   return rows;
 }
 
+/// The residual of the table that this group's starts from, of the same source; null: none there.
+std::shared_ptr<const Prior> PriorFor(const Group& group, const Profile& profile) {
+  const std::optional<Kin> kin = KinOf(group.pattern, group.first->condition);
+  if (!kin || !group.first->with.empty()) {
+    return nullptr;
+  }
+  for (const FittedTable& table : profile.tables) {
+    if (table.pattern == kin->pattern && table.condition == kin->condition &&
+        table.source == group.first->source) {
+      return PriorOf(table);
+    }
+  }
+  return nullptr;
+}
+
 double FlopsAtPeak(const TimedOperation& operation, const MachineRates& rates) {
   return FeaturesOf(operation, rates).compute_seconds;
 }
@@ -127,6 +142,10 @@ Result<Fitted> Fit(std::span<const Measurement> points, const hardware::Gpu& gpu
                         [](const Group& group) { return group.first->with.empty(); });
   std::stable_partition(groups.begin(), groups.end(),
                         [](const Group& group) { return group.first->source == "own"; });
+  // Whatever others start from comes before them.
+  std::stable_sort(groups.begin(), groups.end(), [](const Group& a, const Group& b) {
+    return Generation(a.pattern, a.first->condition) < Generation(b.pattern, b.first->condition);
+  });
   for (Group& group : groups) {
     RETURN_IF_ERROR(stop.Check());
     if (group.first->condition.clock == hardware::Clock::kSustained) {
@@ -138,7 +157,8 @@ Result<Fitted> Fit(std::span<const Measurement> points, const hardware::Gpu& gpu
       result.counts.sparse += static_cast<int64_t>(rows.shapes.size());
       continue;
     }
-    FittedTable table = FitTable(group.pattern, std::move(rows), RatesOf(gpu, group.pattern));
+    FittedTable table = FitTable(group.pattern, std::move(rows), RatesOf(gpu, group.pattern),
+                                 PriorFor(group, result.profile));
     table.condition = group.first->condition;
     table.source = group.first->source;
     table.library = group.first->with.empty() ? group.first->library : group.first->with;

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/check.h"
 #include "calibration/gz_text.h"
 
 namespace ridgeline::calibration {
@@ -275,6 +276,17 @@ FittedTable TableOf(const Json& json) {
   return table;
 }
 
+/// Of the table before this one that it starts from.
+size_t IndexOfPrior(const Profile& profile, const FittedTable& table) {
+  const auto found = std::find_if(
+      profile.tables.begin(), profile.tables.end(), [&table](const FittedTable& other) {
+        return other.pattern == table.prior->pattern && other.condition == table.prior->condition &&
+               other.source == table.source && !other.residuals.empty();
+      });
+  CHECK(found < profile.tables.end(), "a table starts from one that is not in the profile");
+  return static_cast<size_t>(found - profile.tables.begin());
+}
+
 }  // namespace
 
 std::string EncodeProfile(const Profile& profile) {
@@ -283,6 +295,9 @@ std::string EncodeProfile(const Profile& profile) {
   for (const FittedTable& table : profile.tables) {
     Json header = HeaderOf(table);
     RoundAll(header);
+    if (table.prior != nullptr) {
+      header["prior"] = IndexOfPrior(profile, table);
+    }
     tables.push_back(std::move(header));
     PutRows(table, rows);
     PutTrees(table.residuals, rows);
@@ -344,6 +359,13 @@ Result<Profile> DecodeProfile(std::string_view bytes) {
         return InvalidArgument("damaged: a table of the profile has trees that are none");
       }
       table.residuals = std::move(*residuals);
+      if (json.contains("prior")) {
+        const size_t index = json.at("prior");
+        if (index + 1 >= profile.tables.size() || profile.tables[index].residuals.empty()) {
+          return InvalidArgument("damaged: a table of the profile starts from none before it");
+        }
+        table.prior = PriorOf(profile.tables[index]);
+      }
       table.root_errors = std::move(*root_errors);
     }
     if (in.is_short() || !in.is_done()) {

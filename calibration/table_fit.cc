@@ -308,9 +308,31 @@ std::vector<UnseenRow> ChooseShare(std::span<const UnseenRow> local,
   return best;
 }
 
+/// Trees on top of the prior where that is better on unseen rows, else from nothing; sets the
+/// table's prior.
+BoostedResiduals FitOnBest(TreeRows rows, std::span<const Shape> shapes,
+                           std::shared_ptr<const Prior> prior, FittedTable& table) {
+  BoostedResiduals plain = FitResiduals(rows, table.settings.physics);
+  if (prior == nullptr) {
+    return plain;
+  }
+  std::vector<float> from;
+  for (const Shape& shape : shapes) {
+    from.push_back(static_cast<float>(prior->At(shape)));
+  }
+  rows.prior = from;
+  BoostedResiduals on_prior = FitResiduals(rows, table.settings.physics);
+  if (Objective(on_prior.folded) > kWorthTheWait * Objective(plain.folded)) {
+    return plain;
+  }
+  table.prior = std::move(prior);
+  return on_prior;
+}
+
 }  // namespace
 
-FittedTable FitTable(const TimedOperation& pattern, TableRows rows, const MachineRates& rates) {
+FittedTable FitTable(const TimedOperation& pattern, TableRows rows, const MachineRates& rates,
+                     std::shared_ptr<const Prior> prior) {
   std::vector<Features> features;
   std::vector<Inputs> inputs;
   for (const Shape& shape : rows.shapes) {
@@ -345,10 +367,12 @@ FittedTable FitTable(const TimedOperation& pattern, TableRows rows, const Machin
                              .inputs = inputs,
                              .num_inputs = NumInputs(pattern),
                              .log_times = rows.log_times};
-    BoostedResiduals boosted = FitResiduals(tree_rows, table.settings.physics);
+    const BoostedResiduals boosted = FitOnBest(tree_rows, rows.shapes, std::move(prior), table);
     folded = ChooseShare(folded, boosted.folded, table);
     if (table.local_share < 1) {
-      table.residuals = std::move(boosted.trees);
+      table.residuals = boosted.trees;
+    } else {
+      table.prior.reset();
     }
     table.root_errors = FitRootErrors(tree_rows, folded);
     table.errors.assign(table.errors.size(), 0);

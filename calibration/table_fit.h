@@ -4,6 +4,7 @@
 /// usual shape nor the awkward one is bought with the other.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "calibration/cost_table.h"
@@ -17,6 +18,8 @@ struct TableRows {
 
 /// All but condition, source and library is filled in. At least kFewestRows rows (fit.h).
 /// Deterministic. About 60 searches over the rows.
-FittedTable FitTable(const TimedOperation& pattern, TableRows rows, const MachineRates& rates);
+/// `prior`: a table that this one may start from; null: none.
+FittedTable FitTable(const TimedOperation& pattern, TableRows rows, const MachineRates& rates,
+                     std::shared_ptr<const Prior> prior = nullptr);
 
 }  // namespace ridgeline::calibration
