@@ -67,7 +67,7 @@ Result<std::vector<calibration::Measurement>> ReadPoints(Session& session, Words
 }
 
 std::vector<std::string> ShippedPointFiles(const Session& session, const hardware::Gpu& gpu) {
-  std::vector<std::string> files;
+  std::map<std::string, std::string> files;  // by name: the first root that has one wins
   for (const std::filesystem::path& root : session.catalog.roots()) {
     std::error_code error;
     for (const auto& entry :
@@ -76,12 +76,15 @@ std::vector<std::string> ShippedPointFiles(const Session& session, const hardwar
       const bool is_own =
           name.starts_with(gpu.name + "-") && name.find(".jsonl") != std::string::npos;
       if (is_own || calibration::ImportedGpu(entry.path()) == gpu.name) {
-        files.push_back(entry.path().string());
+        files.try_emplace(name, entry.path().string());
       }
     }
   }
-  std::sort(files.begin(), files.end());
-  return files;
+  std::vector<std::string> paths;
+  for (const auto& [name, path] : files) {
+    paths.push_back(path);
+  }
+  return paths;
 }
 
 Result<std::vector<calibration::Measurement>> GivenOrShippedPoints(Session& session, Words files,
