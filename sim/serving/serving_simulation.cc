@@ -15,6 +15,7 @@
 #include "sim/serving/serving_report.h"
 #include "sim/serving/serving_trace.h"
 #include "sim/serving/step_cost.h"
+#include "sim/serving/step_times.h"
 
 namespace ridgeline::serving {
 namespace {
@@ -54,10 +55,9 @@ Fleet DescribeFleet(const sim::ServingScenario& serving, int64_t blocks,
 
 /// Serves the load at one bound of the cost; the run at the mean also writes what was asked for.
 Result<ServingMetrics> ServeAt(compute::Bound bound, const sim::Scenario& scenario,
-                               const compute::OperationTime& time, int64_t blocks,
-                               const sim::RunOptions& options) {
+                               StepTimes& times, int64_t blocks, const sim::RunOptions& options) {
   const sim::ServingScenario& serving = *scenario.serving;
-  ASSIGN_OR_RETURN(const std::unique_ptr<StepCost> cost, MakeStepCost(scenario, time, bound));
+  const std::unique_ptr<StepCost> cost = MakeStepCost(scenario, times, bound);
   ThirdOfProgress progress(options.progress, static_cast<size_t>(bound));
   Fleet fleet = DescribeFleet(serving, blocks, options);
   fleet.progress = &progress;
@@ -124,10 +124,11 @@ Result<sim::Report> SimulateServing(const sim::Scenario& scenario, const sim::Ru
   if (blocks < 1) {
     return WriteServingReport(scenario, time, memory, std::nullopt);
   }
+  ASSIGN_OR_RETURN(const std::unique_ptr<StepTimes> times, StepTimes::Of(scenario, time));
   MetricsByBound metrics;
   for (const compute::Bound bound : compute::kBounds) {
     ASSIGN_OR_RETURN(metrics[static_cast<size_t>(bound)],
-                     ServeAt(bound, scenario, time, blocks, options));
+                     ServeAt(bound, scenario, *times, blocks, options));
   }
   sim::Report report = WriteServingReport(scenario, time, memory, metrics);
   ASSIGN_OR_RETURN(const sim::Reliance reliance,

@@ -16,6 +16,7 @@
 #include "sim/engine/sim_time.h"
 #include "sim/reliance.h"
 #include "sim/scenario.h"
+#include "sim/serving/step_times.h"
 
 namespace ridgeline::serving {
 
@@ -54,14 +55,13 @@ class StepCost {
 Result<sim::Reliance> RelianceOfStep(const sim::Scenario& scenario,
                                      const compute::OperationTime& time, const StepBatch& batch);
 
-/// From the operations of the model on the scenario's GPUs, at one end of the range. Keeps a table
-/// by number of tokens, filled as asked: one object a thread; keeps a reference to `time`. Steps of
-/// up to the largest captured batch are padded to the next captured size (CUDA graphs). Host time
-/// is hidden behind the GPU (the longer of the two) or added, as the engine says. A decode line of
+/// From the operations of the model on the scenario's GPUs, at one end of the range. Host time is
+/// hidden behind the GPU (the longer of the two) or added, as the engine says. A decode line of
 /// whole picoseconds holds for a range in which rounding its slope costs under 1e-6 of the step.
-/// Errors: those of lowering and of the
-/// CostModel (a data type that the GPU lacks), found here and not later; kOutOfRange for steps
-/// longer than an hour.
+/// Several may share `times`, on one thread; it must outlive them.
+std::unique_ptr<StepCost> MakeStepCost(const sim::Scenario& scenario, StepTimes& times,
+                                       compute::Bound bound);
+/// With times of its own; keeps a reference to `time`. Errors as StepTimes::Of.
 Result<std::unique_ptr<StepCost>> MakeStepCost(const sim::Scenario& scenario,
                                                const compute::OperationTime& time,
                                                compute::Bound bound);
