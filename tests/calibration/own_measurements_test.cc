@@ -76,7 +76,7 @@ TEST(OwnMeasurementsTest, DecodeAttentionIsWithinFivePercentAtTheMedian) {
   }
 }
 
-// Target 5 % at the median: missed by softmax and LayerNorm on H200.
+// Target 5 % at the median: missed by softmax on H200.
 TEST(OwnMeasurementsTest, MemoryBoundKernelsAreWithinFivePercentAtTheMedian) {
   for (const std::string gpu : {"h100-sxm", "h200-sxm"}) {
     const Accuracy accuracy =
