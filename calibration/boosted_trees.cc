@@ -213,25 +213,47 @@ class Booster {
 BoostedTrees::BoostedTrees(float base, std::vector<std::vector<float>> borders,
                            std::vector<SymmetricTree> trees)
     : base_(base), borders_(std::move(borders)), trees_(std::move(trees)) {
-  for (const SymmetricTree& tree : trees_) {
-    Questions questions{.thresholds = {}, .inputs = tree.inputs};
+  questions_.resize((trees_.size() + kLanes - 1) / kLanes);
+  for (size_t i = 0; i < trees_.size(); ++i) {
+    const SymmetricTree& tree = trees_[i];
+    Questions& questions = questions_[i / kLanes];
     for (size_t level = 0; level < kDepth; ++level) {
       CHECK(tree.inputs[level] < borders_.size());
-      questions.thresholds[level] = borders_[tree.inputs[level]].at(tree.borders[level]);
+      CHECK(tree.inputs[level] < kMostInputs);
+      questions.inputs[level][i % kLanes] = tree.inputs[level];
+      questions.thresholds[level][i % kLanes] =
+          borders_[tree.inputs[level]].at(tree.borders[level]);
     }
-    questions_.push_back(questions);
   }
 }
 
 double BoostedTrees::At(const Inputs& inputs) const {
+  // Leaves of all of a simulation's tables together are more than a second-level cache holds: they
+  // are fetched while the next trees are asked, and added up a group of trees later.
+  constexpr size_t kGroup = 16;  // of questions
+  std::array<const int16_t*, kGroup * kLanes> found;
   int64_t steps = 0;
-  for (size_t i = 0; i < questions_.size(); ++i) {
-    const Questions& asked = questions_[i];
-    size_t leaf = 0;
-    for (size_t level = 0; level < kDepth; ++level) {
-      leaf |= static_cast<size_t>(inputs[asked.inputs[level]] > asked.thresholds[level]) << level;
+  const SymmetricTree* tree = trees_.data();
+  for (size_t first = 0; first < trees_.size(); first += found.size()) {
+    const size_t count = std::min(trees_.size() - first, found.size());
+    for (size_t i = 0; i < count; i += kLanes) {
+      const Questions& asked = questions_[(first + i) / kLanes];
+      Int4 leaf{};
+      for (size_t level = 0; level < kDepth; ++level) {
+        const std::array<uint8_t, kLanes>& which = asked.inputs[level];
+        const Float4 values = {inputs[which[0]], inputs[which[1]], inputs[which[2]],
+                               inputs[which[3]]};
+        leaf |= (values > asked.thresholds[level]) & (1 << level);
+      }
+      const size_t lanes = std::min(count - i, kLanes);
+      for (size_t lane = 0; lane < lanes; ++lane, ++tree) {
+        found[i + lane] = &tree->leaves[static_cast<size_t>(leaf[lane])];
+        __builtin_prefetch(found[i + lane]);
+      }
     }
-    steps += trees_[i].leaves[leaf];
+    for (size_t i = 0; i < count; ++i) {
+      steps += *found[i];
+    }
   }
   return base_ + kLeafStep * static_cast<double>(steps);
 }

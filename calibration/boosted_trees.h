@@ -48,10 +48,14 @@ class BoostedTrees {
   const std::vector<SymmetricTree>& trees() const { return trees_; }
 
  private:
-  /// What At reads of a tree before its leaf, side by side.
+  // One register of SSE or NEON: four trees are asked at once, one a lane.
+  static constexpr size_t kLanes = 4;
+  using Float4 [[gnu::vector_size(16)]] = float;
+  using Int4 [[gnu::vector_size(16)]] = int32_t;
+  /// What At reads of four trees before their leaves, side by side.
   struct Questions {
-    std::array<float, kDepth> thresholds;
-    std::array<uint8_t, kDepth> inputs;
+    std::array<Float4, kDepth> thresholds{};
+    std::array<std::array<uint8_t, kLanes>, kDepth> inputs{};
   };
   float base_ = 0;
   std::vector<std::vector<float>> borders_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "base/check.h"
 
@@ -17,33 +18,83 @@ constexpr double kRidge = 1e-3;
 // How far beyond its neighbours' span a local line may reach, as a share of the span.
 constexpr double kOvershoot = 0.5;
 
-constexpr size_t kMostUnknowns = kMostTerms + 1;
-constexpr size_t kSlots = 16;  // terms, then the constant, then nothing
-static_assert(kSlots > kMostTerms);
+constexpr size_t kBlock = 4;
+constexpr size_t kBlocks = kMostTerms / kBlock;
+static_assert(kMostTerms % kBlock == 0);
 
-/// Solves the positive definite system in place (Cholesky); only the lower triangle is read.
-void Solve(std::array<std::array<double, kMostUnknowns>, kMostUnknowns>& a,
-           std::array<double, kMostUnknowns>& b, size_t n) {
-  for (size_t j = 0; j < n; ++j) {
-    for (size_t i = j; i < n; ++i) {
-      double sum = a[i][j];
-      for (size_t k = 0; k < j; ++k) {
-        sum -= a[i][k] * a[j][k];
+// Vectors of one SSE or NEON register: loops over plain arrays become vectors only by luck, and
+// this is the inner loop of `ridgeline cost`. Each sum keeps its order of additions.
+using Float4 [[gnu::vector_size(16)]] = float;
+using Double2 [[gnu::vector_size(16)]] = double;
+
+Float4 Block(const std::array<float, kMostTerms>& terms, size_t block) {
+  Float4 values;
+  std::memcpy(&values, terms.data() + block * kBlock, sizeof(values));
+  return values;
+}
+
+/// A row's terms about the shape in question, then the same times its weight.
+struct Step {
+  std::array<Float4, kBlocks> x;
+  std::array<Float4, kBlocks> weighted;
+};
+
+/// Unknowns: the level, then a slope a term. Row j holds what the j-th equation has for the
+/// unknowns from j on (the upper triangle), and its right-hand side in kSide.
+constexpr size_t kMostUnknowns = kMostTerms + 1;
+constexpr size_t kSide = kMostUnknowns;
+class Equations {
+ public:
+  double& at(size_t row, size_t column) { return rows_[row][column / 2][column % 2]; }
+
+  /// Cholesky; the system is positive definite.
+  void Solve(size_t n, std::array<double, kMostUnknowns>& solution) {
+    for (size_t j = 0; j < n; ++j) {
+      const double root = std::sqrt(std::max(at(j, j), 1e-12));
+      for (size_t c = j / 2; c < kPairs; ++c) {
+        rows_[j][c] /= root;
       }
-      a[i][j] = i == j ? std::sqrt(std::max(sum, 1e-12)) : sum / a[j][j];
+      at(j, j) = root;
+      for (size_t row = j + 1; row < n; ++row) {
+        const double factor = at(j, row);
+        for (size_t c = row / 2; c < kPairs; ++c) {
+          rows_[row][c] -= factor * rows_[j][c];
+        }
+      }
+    }
+    for (size_t i = n; i-- > 0;) {
+      double left = at(i, kSide);
+      for (size_t k = i + 1; k < n; ++k) {
+        left -= at(i, k) * solution[k];
+      }
+      solution[i] = left / at(i, i);
     }
   }
-  for (size_t i = 0; i < n; ++i) {
-    for (size_t k = 0; k < i; ++k) {
-      b[i] -= a[i][k] * b[k];
-    }
-    b[i] /= a[i][i];
+
+ private:
+  static constexpr size_t kPairs = (kMostUnknowns + 1) / 2;
+  static_assert(kMostUnknowns % 2 == 1, "the right-hand sides fill the last pair");
+  std::array<std::array<Double2, kPairs>, kMostUnknowns> rows_{};
+};
+
+/// Sum over the rows of weighted terms `row` (a block of four) times terms `column`, into the
+/// equations' upper triangle.
+void AddProducts(std::span<const Step> steps, size_t row, size_t column, Equations& equations) {
+  std::array<Float4, kBlock> sums{};
+  for (const Step& step : steps) {
+    const Float4 weighted = step.weighted[row];
+    const Float4 x = step.x[column];
+    sums[0] += weighted[0] * x;
+    sums[1] += weighted[1] * x;
+    sums[2] += weighted[2] * x;
+    sums[3] += weighted[3] * x;
   }
-  for (size_t i = n; i-- > 0;) {
-    for (size_t k = i + 1; k < n; ++k) {
-      b[i] -= a[k][i] * b[k];
+  for (size_t r = 0; r < kBlock; ++r) {
+    for (size_t c = 0; c < kBlock; ++c) {
+      if (column * kBlock + c <= row * kBlock + r) {
+        equations.at(column * kBlock + c + 1, row * kBlock + r + 1) = sums[r][c];
+      }
     }
-    b[i] /= a[i][i];
   }
 }
 
@@ -108,52 +159,56 @@ NeighbourIndex::Place LocalModel::PlaceOf(const Features& features) const {
 
 double LocalModel::Residual(const Features& features, std::span<const Neighbour> found,
                             std::span<const double> weights, double& spread) const {
-  // Unknowns: the level, then a slope a term. Sums run over constant counts, zeros included, so
-  // that they compile to vector operations: this is the inner loop of `ridgeline cost`.
-  const auto unknowns = static_cast<size_t>(num_terms_) + 1;
-  std::array<std::array<double, kMostUnknowns>, kMostUnknowns> a{};
-  std::array<double, kMostUnknowns> b{};
-  std::array<std::array<float, kSlots>, kSlots> products{};
-  std::array<float, kSlots> sides{};
-  std::array<float, kSlots> x{};
+  const auto terms = static_cast<size_t>(num_terms_);
+  const size_t blocks = (terms + kBlock - 1) / kBlock;
+  std::array<Step, kMostNeighbours> storage;
+  const std::span<Step> steps(storage.data(), found.size());
+  std::array<Float4, kBlocks> level{};  // sums of weighted terms
+  std::array<Float4, kBlocks> sides{};  // and of these times the residual
+  float weight_sum = 0;
+  float level_side = 0;
   double sum = 0;
   double least = 1e9;
   double most = -1e9;
-  x[kMostTerms] = 1;
   for (size_t i = 0; i < found.size(); ++i) {
     const Row& row = rows_[static_cast<size_t>(found[i].row)];
-    for (size_t t = 0; t < kMostTerms; ++t) {
-      x[t] = row.terms[t] - features.terms[t];
-    }
     const auto weight = static_cast<float>(weights[i]);
-    sum += weight;
-    for (size_t r = 0; r < kSlots; ++r) {
-      const float wx = weight * x[r];
-      for (size_t c = 0; c < kSlots; ++c) {
-        products[r][c] += wx * x[c];
-      }
-      sides[r] += wx * row.residual;
+    Step& step = steps[i];
+    for (size_t b = 0; b < blocks; ++b) {
+      step.x[b] = Block(row.terms, b) - Block(features.terms, b);
+      step.weighted[b] = weight * step.x[b];
+      level[b] += step.weighted[b];
+      sides[b] += step.weighted[b] * row.residual;
     }
+    weight_sum += weight;
+    level_side += weight * row.residual;
+    sum += weight;
     least = std::min<double>(least, row.residual);
     most = std::max<double>(most, row.residual);
   }
-  const auto slot = [](size_t unknown) { return unknown == 0 ? kMostTerms : unknown - 1; };
-  for (size_t r = 0; r < unknowns; ++r) {
-    for (size_t c = 0; c <= r; ++c) {
-      a[r][c] = products[slot(r)][slot(c)];
+  Equations equations;
+  equations.at(0, 0) = weight_sum;
+  equations.at(0, kSide) = level_side;
+  for (size_t t = 0; t < terms; ++t) {
+    equations.at(0, t + 1) = level[t / kBlock][t % kBlock];
+    equations.at(t + 1, kSide) = sides[t / kBlock][t % kBlock];
+  }
+  for (size_t row = 0; row < blocks; ++row) {
+    for (size_t column = 0; column <= row; ++column) {
+      AddProducts(steps, row, column, equations);
     }
-    b[r] = sides[slot(r)];
   }
-  for (size_t t = 1; t < unknowns; ++t) {
-    a[t][t] += kRidge * sum;
+  for (size_t t = 1; t <= terms; ++t) {
+    equations.at(t, t) += kRidge * sum;
   }
-  Solve(a, b, unknowns);
+  std::array<double, kMostUnknowns> b{};
+  equations.Solve(terms + 1, b);
   double squares = 0;
   for (size_t i = 0; i < found.size(); ++i) {
     const Row& row = rows_[static_cast<size_t>(found[i].row)];
     double fitted = b[0];
-    for (size_t t = 1; t < unknowns; ++t) {
-      fitted += b[t] * (row.terms[t - 1] - features.terms[t - 1]);
+    for (size_t t = 0; t < terms; ++t) {
+      fitted += b[t + 1] * (row.terms[t] - features.terms[t]);
     }
     squares += weights[i] * (row.residual - fitted) * (row.residual - fitted);
   }

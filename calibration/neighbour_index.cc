@@ -1,48 +1,84 @@
 #include "calibration/neighbour_index.h"
 
 #include <algorithm>
+#include <bit>
 #include <numeric>
+
+#include "base/check.h"
 
 namespace ridgeline::calibration {
 namespace {
 
-constexpr int32_t kLeafSize = 12;
-
-bool IsNearer(const Neighbour& a, const Neighbour& b) {
-  return a.distance2 != b.distance2 ? a.distance2 < b.distance2 : a.row < b.row;
+/// Orders by distance, then by row: the bits of floats that are not negative ascend as they do.
+uint64_t KeyOf(float distance2, int32_t row) {
+  return uint64_t{std::bit_cast<uint32_t>(distance2)} << 32 | static_cast<uint32_t>(row);
+}
+Neighbour NeighbourOf(uint64_t key) {
+  return {.distance2 = std::bit_cast<float>(static_cast<uint32_t>(key >> 32)),
+          .row = static_cast<int32_t>(key & 0xFFFFFFFFU)};
 }
 
 }  // namespace
 
 struct NeighbourIndex::Search {
+  Search(const Place& at, int32_t left_out, size_t most)
+      : place(at), except(left_out), room(most) {}
+
   const Place& place;
   int32_t except;
-  std::span<Neighbour> found;
+  size_t room;
   size_t count = 0;
-  Place offsets{};  // from the place to the cell being visited, by dimension
-  float bound = 0;  // sum of their squares
+  std::array<uint64_t, kMostFound> keys;  // the first `count`, ascending
+  Place offsets{};                        // from the place to the cell being visited, by dimension
+  float bound = 0;                        // sum of their squares
+
+  float Farthest() const { return NeighbourOf(keys[count - 1]).distance2; }
+  void Offer(float distance2, int32_t row) {
+    const uint64_t key = KeyOf(distance2, row);
+    const bool is_full = count == room;
+    if (row == except || (is_full && key >= keys[count - 1])) {
+      return;
+    }
+    size_t slot = is_full ? count - 1 : count++;
+    for (; slot > 0 && key < keys[slot - 1]; --slot) {
+      keys[slot] = keys[slot - 1];
+    }
+    keys[slot] = key;
+  }
 };
 
 NeighbourIndex::NeighbourIndex(std::vector<Place> places, int dimensions)
-    : dimensions_(dimensions), places_(std::move(places)), rows_(places_.size()) {
+    : dimensions_(dimensions), rows_(places.size()), leaf_of_(places.size()) {
   std::iota(rows_.begin(), rows_.end(), 0);
-  Build(0, static_cast<int32_t>(rows_.size()), 0);
-  std::vector<Place> ordered(places_.size());
-  for (size_t i = 0; i < rows_.size(); ++i) {
-    ordered[i] = places_[static_cast<size_t>(rows_[i])];
-  }
-  places_ = std::move(ordered);
+  Build(places, 0, static_cast<int32_t>(rows_.size()), 0);
 }
 
-// Works on rows_, with places_ still in the caller's order; nodes are numbered as in a heap.
-void NeighbourIndex::Build(int32_t begin, int32_t end, int32_t node) {
-  if (end - begin <= kLeafSize) {
+void NeighbourIndex::AddLeaf(const std::vector<Place>& places, int32_t begin, int32_t end) {
+  if (begin == end) {
     return;
   }
-  Place least = places_[static_cast<size_t>(rows_[static_cast<size_t>(begin)])];
+  leaf_of_[static_cast<size_t>(begin)] = static_cast<int32_t>(leaves_.size());
+  Leaf& leaf = leaves_.emplace_back();
+  for (int32_t i = begin; i < end; ++i) {
+    const Place& place = places[static_cast<size_t>(rows_[static_cast<size_t>(i)])];
+    const auto at = static_cast<size_t>(i - begin);
+    for (size_t d = 0; d < kMostCoordinates; ++d) {
+      leaf[d][at / kLanes][at % kLanes] = place[d];
+    }
+  }
+}
+
+// Nodes are numbered as in a heap.
+void NeighbourIndex::Build(const std::vector<Place>& places, int32_t begin, int32_t end,
+                           int32_t node) {
+  if (end - begin <= kLeafSize) {
+    AddLeaf(places, begin, end);
+    return;
+  }
+  Place least = places[static_cast<size_t>(rows_[static_cast<size_t>(begin)])];
   Place most = least;
   for (int32_t i = begin; i < end; ++i) {
-    const Place& place = places_[static_cast<size_t>(rows_[static_cast<size_t>(i)])];
+    const Place& place = places[static_cast<size_t>(rows_[static_cast<size_t>(i)])];
     for (int d = 0; d < dimensions_; ++d) {
       least[d] = std::min(least[d], place[d]);
       most[d] = std::max(most[d], place[d]);
@@ -55,8 +91,8 @@ void NeighbourIndex::Build(int32_t begin, int32_t end, int32_t node) {
   const int32_t middle = begin + (end - begin) / 2;
   std::nth_element(rows_.begin() + begin, rows_.begin() + middle, rows_.begin() + end,
                    [&](int32_t a, int32_t b) {
-                     const float x = places_[static_cast<size_t>(a)][widest];
-                     const float y = places_[static_cast<size_t>(b)][widest];
+                     const float x = places[static_cast<size_t>(a)][widest];
+                     const float y = places[static_cast<size_t>(b)][widest];
                      return x != y ? x < y : a < b;
                    });
   if (split_values_.size() <= static_cast<size_t>(node)) {
@@ -65,32 +101,27 @@ void NeighbourIndex::Build(int32_t begin, int32_t end, int32_t node) {
   }
   split_dimensions_[static_cast<size_t>(node)] = static_cast<int8_t>(widest);
   split_values_[static_cast<size_t>(node)] =
-      places_[static_cast<size_t>(rows_[static_cast<size_t>(middle)])][widest];
-  Build(begin, middle, 2 * node + 1);
-  Build(middle, end, 2 * node + 2);
+      places[static_cast<size_t>(rows_[static_cast<size_t>(middle)])][widest];
+  Build(places, begin, middle, 2 * node + 1);
+  Build(places, middle, end, 2 * node + 2);
 }
 
 void NeighbourIndex::Visit(Search& search, int32_t begin, int32_t end, int32_t node) const {
   if (end - begin <= kLeafSize) {
+    if (begin == end) {
+      return;
+    }
+    const Leaf& leaf = leaves_[static_cast<size_t>(leaf_of_[static_cast<size_t>(begin)])];
+    std::array<Float4, kLeafBlocks> distances{};
+    for (size_t d = 0; d < static_cast<size_t>(dimensions_); ++d) {
+      for (size_t block = 0; block < kLeafBlocks; ++block) {
+        const Float4 step = leaf[d][block] - search.place[d];
+        distances[block] += step * step;
+      }
+    }
     for (int32_t i = begin; i < end; ++i) {
-      const Place& place = places_[static_cast<size_t>(i)];
-      float distance2 = 0;
-      for (size_t d = 0; d < kMostCoordinates; ++d) {  // a constant count: one vector operation
-        const float step = place[d] - search.place[d];
-        distance2 += step * step;
-      }
-      const Neighbour candidate{.distance2 = distance2, .row = rows_[static_cast<size_t>(i)]};
-      const bool is_full = search.count == search.found.size();
-      if (candidate.row == search.except ||
-          (is_full && !IsNearer(candidate, search.found[search.count - 1]))) {
-        continue;
-      }
-      size_t slot = is_full ? search.count - 1 : search.count++;
-      while (slot > 0 && IsNearer(candidate, search.found[slot - 1])) {
-        search.found[slot] = search.found[slot - 1];
-        --slot;
-      }
-      search.found[slot] = candidate;
+      const auto at = static_cast<size_t>(i - begin);
+      search.Offer(distances[at / kLanes][at % kLanes], rows_[static_cast<size_t>(i)]);
     }
     return;
   }
@@ -105,7 +136,7 @@ void NeighbourIndex::Visit(Search& search, int32_t begin, int32_t end, int32_t n
   // and Mount 1993).
   const float before = search.offsets[d];
   const float bound = search.bound - before * before + beyond * beyond;
-  if (search.count < search.found.size() || bound <= search.found[search.count - 1].distance2) {
+  if (search.count < search.room || bound <= search.Farthest()) {
     const float outer = search.bound;
     search.bound = bound;
     search.offsets[d] = beyond;
@@ -116,10 +147,13 @@ void NeighbourIndex::Visit(Search& search, int32_t begin, int32_t end, int32_t n
 }
 
 size_t NeighbourIndex::Find(const Place& place, int32_t except, std::span<Neighbour> found) const {
-  Search search{
-      .place = place, .except = except, .found = found, .count = 0, .offsets = {}, .bound = 0};
+  CHECK(found.size() <= kMostFound, "{} neighbours", found.size());
+  Search search(place, except, found.size());
   if (!found.empty()) {
-    Visit(search, 0, static_cast<int32_t>(places_.size()), 0);
+    Visit(search, 0, static_cast<int32_t>(rows_.size()), 0);
+  }
+  for (size_t i = 0; i < search.count; ++i) {
+    found[i] = NeighbourOf(search.keys[i]);
   }
   return search.count;
 }

@@ -17,6 +17,8 @@ struct Neighbour {
   int32_t row = 0;
 };
 
+inline constexpr size_t kMostFound = 64;
+
 class NeighbourIndex {
  public:
   using Place = std::array<float, kMostCoordinates>;  // unused dimensions are 0
@@ -24,19 +26,29 @@ class NeighbourIndex {
   NeighbourIndex() = default;
   NeighbourIndex(std::vector<Place> places, int dimensions);
 
-  /// Fills `found` with the nearest rows, nearest first (ties by row), leaving out row `except`;
-  /// returns how many there are.
+  /// Fills `found` (kMostFound at most) with the nearest rows, nearest first (ties by row), leaving
+  /// out row `except`; returns how many there are.
   size_t Find(const Place& place, int32_t except, std::span<Neighbour> found) const;
-  size_t size() const { return places_.size(); }
+  size_t size() const { return rows_.size(); }
 
  private:
+  // One register of SSE or NEON; a leaf's rows lie across its lanes, so that distances of four are
+  // taken at once.
+  using Float4 [[gnu::vector_size(16)]] = float;
+  static constexpr size_t kLanes = 4;
+  static constexpr size_t kLeafBlocks = 3;
+  static constexpr int32_t kLeafSize = kLeafBlocks * kLanes;
+  using Leaf = std::array<std::array<Float4, kLeafBlocks>, kMostCoordinates>;
+
   struct Search;
-  void Build(int32_t begin, int32_t end, int32_t node);
+  void Build(const std::vector<Place>& places, int32_t begin, int32_t end, int32_t node);
+  void AddLeaf(const std::vector<Place>& places, int32_t begin, int32_t end);
   void Visit(Search& search, int32_t begin, int32_t end, int32_t node) const;
 
   int dimensions_ = 0;
-  std::vector<Place> places_;  // in tree order
-  std::vector<int32_t> rows_;  // of each place
+  std::vector<int32_t> rows_;     // in tree order
+  std::vector<int32_t> leaf_of_;  // by its first place in tree order
+  std::vector<Leaf> leaves_;
   std::vector<int8_t> split_dimensions_;
   std::vector<float> split_values_;
 };
