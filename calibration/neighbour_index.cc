@@ -18,6 +18,12 @@ Neighbour NeighbourOf(uint64_t key) {
           .row = static_cast<int32_t>(key & 0xFFFFFFFFU)};
 }
 
+template <class Vector>
+bool IsAnyWithin(const Vector& distances, float farthest) {
+  const auto within = std::bit_cast<std::array<uint64_t, 2>>(distances <= farthest);
+  return (within[0] | within[1]) != 0;
+}
+
 }  // namespace
 
 struct NeighbourIndex::Search {
@@ -57,13 +63,14 @@ void NeighbourIndex::AddLeaf(const std::vector<Place>& places, int32_t begin, in
   if (begin == end) {
     return;
   }
-  leaf_of_[static_cast<size_t>(begin)] = static_cast<int32_t>(leaves_.size());
-  Leaf& leaf = leaves_.emplace_back();
+  const size_t first = leaves_.size();
+  leaf_of_[static_cast<size_t>(begin)] = static_cast<int32_t>(first);
+  leaves_.resize(first + static_cast<size_t>(dimensions_), Leaf{});
   for (int32_t i = begin; i < end; ++i) {
     const Place& place = places[static_cast<size_t>(rows_[static_cast<size_t>(i)])];
     const auto at = static_cast<size_t>(i - begin);
-    for (size_t d = 0; d < kMostCoordinates; ++d) {
-      leaf[d][at / kLanes][at % kLanes] = place[d];
+    for (size_t d = 0; d < static_cast<size_t>(dimensions_); ++d) {
+      leaves_[first + d][at / kLanes][at % kLanes] = place[d];
     }
   }
 }
@@ -111,17 +118,24 @@ void NeighbourIndex::Visit(Search& search, int32_t begin, int32_t end, int32_t n
     if (begin == end) {
       return;
     }
-    const Leaf& leaf = leaves_[static_cast<size_t>(leaf_of_[static_cast<size_t>(begin)])];
-    std::array<Float4, kLeafBlocks> distances{};
-    for (size_t d = 0; d < static_cast<size_t>(dimensions_); ++d) {
+    const auto dimensions = static_cast<size_t>(dimensions_);
+    const Leaf* const leaf = &leaves_[static_cast<size_t>(leaf_of_[static_cast<size_t>(begin)])];
+    Leaf distances{};
+    for (size_t d = 0; d < dimensions; ++d) {
       for (size_t block = 0; block < kLeafBlocks; ++block) {
         const Float4 step = leaf[d][block] - search.place[d];
         distances[block] += step * step;
       }
     }
-    for (int32_t i = begin; i < end; ++i) {
-      const auto at = static_cast<size_t>(i - begin);
-      search.Offer(distances[at / kLanes][at % kLanes], rows_[static_cast<size_t>(i)]);
+    for (size_t block = 0; block < kLeafBlocks; ++block) {
+      if (search.count == search.room && !IsAnyWithin(distances[block], search.Farthest())) {
+        continue;
+      }
+      const int32_t first = begin + static_cast<int32_t>(block * kLanes);
+      const int32_t last = std::min(end, first + static_cast<int32_t>(kLanes));
+      for (int32_t i = first; i < last; ++i) {
+        search.Offer(distances[block][i - first], rows_[static_cast<size_t>(i)]);
+      }
     }
     return;
   }

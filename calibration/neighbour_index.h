@@ -38,7 +38,7 @@ class NeighbourIndex {
   static constexpr size_t kLanes = 4;
   static constexpr size_t kLeafBlocks = 3;
   static constexpr int32_t kLeafSize = kLeafBlocks * kLanes;
-  using Leaf = std::array<std::array<Float4, kLeafBlocks>, kMostCoordinates>;
+  using Leaf = std::array<Float4, kLeafBlocks>;  // one coordinate of its rows
 
   struct Search;
   void Build(const std::vector<Place>& places, int32_t begin, int32_t end, int32_t node);
@@ -47,8 +47,8 @@ class NeighbourIndex {
 
   int dimensions_ = 0;
   std::vector<int32_t> rows_;     // in tree order
-  std::vector<int32_t> leaf_of_;  // by its first place in tree order
-  std::vector<Leaf> leaves_;
+  std::vector<int32_t> leaf_of_;  // where in leaves_, by its first place in tree order
+  std::vector<Leaf> leaves_;      // of each leaf all coordinates
   std::vector<int8_t> split_dimensions_;
   std::vector<float> split_values_;
 };
