@@ -16,6 +16,8 @@
 #include "service/api/convert.h"
 #include "service/api/diagnostic_message.h"
 #include "service/api/grpc_status.h"
+#include "service/calibrations/calibration_source.h"
+#include "service/cli/shell_word.h"
 
 namespace ridgeline::cli {
 namespace {
@@ -29,9 +31,25 @@ struct RemoteQuestion {
   std::vector<report::Input> inputs;
 };
 
+/// What the question cannot carry must not be dropped: the server prices by its own profile.
+Status CheckIsSentWhole(const CommandLine& line) {
+  if (line.is_strict_calibration) {
+    return InvalidArgument("--strict-calibration is not sent to a server",
+                           "give it where the server starts: ridgeline serve --strict-calibration");
+  }
+  if (!line.calibration.empty() && line.calibration != calibrations::kAuto) {
+    return InvalidArgument(
+        "--calibration is not sent to a server",
+        fmt::format("give it where the server starts: ridgeline serve --calibration {}",
+                    ShellWord(line.calibration)));
+  }
+  return {};
+}
+
 /// Reads the files as a run here would, so that what cannot be read or parsed is told in the same
 /// words and never sent.
 Result<RemoteQuestion> ReadFiles(const CommandLine& line, const std::vector<std::string>& files) {
+  RETURN_IF_ERROR(CheckIsSentWhole(line));
   RemoteQuestion question;
   Diagnostics diagnostics;
   for (size_t i = 0; i < files.size(); ++i) {

@@ -14,8 +14,8 @@
 namespace ridgeline::cli {
 
 /// `files` are the scenario's, as ScenarioPaths found them; names of inputs are those of
-/// `session.line.arguments`. Errors: kUnavailable when nothing answers there, and the server's own
-/// with their places.
+/// `session.line.arguments`. Errors: kUnavailable when nothing answers there, the server's own with
+/// their places, and flags that a question cannot carry (a choice of measured costs).
 Result<report::SimulationResult> SimulateOnServer(const Session& session,
                                                   const std::vector<std::string>& files);
 /// As SimulateOnServer; incumbents go to `on_incumbent` as they come (may be empty).

@@ -69,6 +69,14 @@ class SameBytes(CliTest):
         self.expect(5, "simulate", DEMO, *place, "--trace", f"{self.folder}/t.json", says="--trace")
         self.expect(5, "simulate", DEMO, *place, "--requests", f"{self.folder}/r.csv", says="--requests")
 
+    def test_a_choice_of_measured_costs_is_the_servers_and_is_refused_not_dropped(self):
+        place = ["--server", self.server.address]
+        plan = self.write("plan.yaml", PLAN)
+        for command in (["simulate", DEMO], ["plan", plan]):
+            self.expect(2, *command, *place, "--strict-calibration", says="ridgeline serve --strict-calibration")
+            self.expect(2, *command, *place, "--calibration", "none", says="ridgeline serve --calibration none")
+        self.assertEqual(run("simulate", DEMO, *place, "--calibration", "auto").returncode, 0)
+
     def test_nobody_there_is_exit_code_4(self):
         self.expect(
             4, "simulate", DEMO, "--server", "127.0.0.1:1", says=["the server is unavailable: 127.0.0.1:1", "ridgeline serve"]
