@@ -60,8 +60,7 @@ Accuracy MeasureAccuracy(std::span<const Measurement> points, const Predictor& p
   std::vector<Family> families;
   Accuracy accuracy;
   for (const Measurement& point : points) {
-    // A variant that was asked for by name is not what the model answers for.
-    if (!point.skipped.empty() || !point.with.empty()) {
+    if (!point.skipped.empty()) {
       ++accuracy.unpriced;
       continue;
     }
@@ -102,34 +101,45 @@ Accuracy MeasureAccuracy(std::span<const Measurement> points, const Predictor& p
   return accuracy;
 }
 
-Profile OfSource(const Profile& profile, std::string_view source) {
+Profile OfSource(const Profile& profile, std::string_view source, std::string_view variant) {
   Profile of_source = profile;
-  std::erase_if(of_source.tables, [&](const FittedTable& table) { return table.source != source; });
+  std::erase_if(of_source.tables, [&](const FittedTable& table) {
+    return table.source != source || table.variant != variant;
+  });
+  for (FittedTable& table : of_source.tables) {
+    table.variant.clear();  // asked for by name, it is what answers
+  }
   return of_source;
 }
 
 Accuracy MeasureAccuracy(std::span<const Measurement> points, const Profile& profile,
                          const hardware::Gpu& gpu) {
-  std::vector<std::string> sources;
+  std::vector<std::pair<std::string, std::string>> kinds;  // source and variant
   for (const Measurement& point : points) {
-    if (std::find(sources.begin(), sources.end(), point.source) == sources.end()) {
-      sources.push_back(point.source);
+    const std::pair kind(point.source, point.with);
+    if (std::find(kinds.begin(), kinds.end(), kind) == kinds.end()) {
+      kinds.push_back(kind);
     }
   }
   Accuracy all;
-  for (const std::string& source : sources) {
-    std::vector<Measurement> of_source;
-    std::copy_if(points.begin(), points.end(), std::back_inserter(of_source),
-                 [&](const Measurement& point) { return point.source == source; });
-    Profile tables = OfSource(profile, source);
+  for (const auto& [source, variant] : kinds) {
+    std::vector<Measurement> of_kind;
+    std::copy_if(points.begin(), points.end(), std::back_inserter(of_kind),
+                 [&source = source, &variant = variant](const Measurement& point) {
+                   return point.source == source && point.with == variant;
+                 });
+    Profile tables = OfSource(profile, source, variant);
     if (tables.tables.empty()) {
+      if (!variant.empty()) {
+        all.unpriced += static_cast<int64_t>(of_kind.size());
+        continue;
+      }
       tables = profile;
     }
     const MeasuredCostModel model(tables, gpu);
     const CollectiveTables collectives(tables, gpu);
     Accuracy accuracy = MeasureAccuracy(
-        of_source,
-        [&](const TimedOperation& operation, const Condition& condition) -> Result<Cost> {
+        of_kind, [&](const TimedOperation& operation, const Condition& condition) -> Result<Cost> {
           if (const auto* const collective = std::get_if<Collective>(&operation)) {
             const auto cost = collectives.Measured(*collective, condition);
             return cost ? Result<Cost>(*cost) : NotFound("not in the profile");
@@ -137,6 +147,7 @@ Accuracy MeasureAccuracy(std::span<const Measurement> points, const Profile& pro
           return model.CostOf(operation, condition);
         });
     for (AccuracyRow& row : accuracy.rows) {
+      row.family += variant.empty() ? "" : " (" + variant + ")";
       row.family += source == "own" ? "" : " (imported)";
       row.source = source;
       all.rows.push_back(std::move(row));

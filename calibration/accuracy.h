@@ -37,7 +37,7 @@ struct AccuracyRow {
 using Predictor = std::function<Result<Cost>(const TimedOperation&, const Condition&)>;
 
 /// Rows by family in order of first appearance, each with its bands and "all" last. Points that
-/// were skipped, that ran `with` a variant or that `predict` fails for are left out and counted in
+/// were skipped or that `predict` fails for are left out and counted in
 /// `unpriced`.
 struct Accuracy {
   std::vector<AccuracyRow> rows;
@@ -51,7 +51,7 @@ Accuracy MeasureAccuracy(std::span<const Measurement> points, const Predictor& p
 /// points say so.
 Accuracy MeasureAccuracy(std::span<const Measurement> points, const Profile& profile,
                          const hardware::Gpu& gpu);
-/// The tables of one source alone.
-Profile OfSource(const Profile& profile, std::string_view source);
+/// The tables of one source and variant alone, which then answer plain questions.
+Profile OfSource(const Profile& profile, std::string_view source, std::string_view variant = "");
 
 }  // namespace ridgeline::calibration

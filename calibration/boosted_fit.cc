@@ -23,8 +23,8 @@ BoostingSettings ForResiduals(size_t rows) {
 
 BoostingSettings ForErrors() {
   BoostingSettings settings;
-  settings.trees = 150;
-  settings.rate = 0.06;
+  settings.trees = 120;
+  settings.rate = 0.07;
   settings.leaf_steps = 8;
   settings.shrinkage = 5;
   settings.clip_quantile = 1;

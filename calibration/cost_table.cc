@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <cmath>
 #include <mutex>
+#include <optional>
 
 #include <fmt/format.h>
 
 #include "calibration/boosted_fit.h"
 #include "calibration/tree_inputs.h"
+#include "calibration/whereabouts.h"
 
 namespace ridgeline::calibration {
 namespace {
@@ -60,6 +62,7 @@ std::string TableTitle(const FittedTable& table) {
   add(table.condition.launch, steady.launch);
   add(table.condition.cache, steady.cache);
   add(table.condition.layout, steady.layout);
+  title += table.variant.empty() ? "" : " (" + table.variant + ")";
   return title;
 }
 
@@ -74,22 +77,37 @@ std::shared_ptr<const Prior> PriorOf(const FittedTable& table) {
                                        .prior = table.prior});
 }
 
+/// The same trees for another machine's multiprocessors and rates.
+std::shared_ptr<const Prior> OnGpu(const std::shared_ptr<const Prior>& prior,
+                                   const hardware::Gpu& gpu) {
+  if (prior == nullptr) {
+    return nullptr;
+  }
+  auto moved = std::make_shared<Prior>(*prior);
+  moved->rates = RatesOf(gpu, prior->pattern);
+  moved->prior = OnGpu(prior->prior, gpu);
+  return moved;
+}
+
 struct CostTable::Search {
   MachineRates rates;
   double transfer_error = 0;
   size_t num_inputs = 0;
   std::once_flag once;
-  std::unique_ptr<LocalModel> model;
+  std::optional<Whereabouts> whereabouts;
+  std::optional<LocalModel> local;  // where the table needs it
 
-  const LocalModel& Built(const FittedTable& table) {
+  void Build(const FittedTable& table) {
     std::call_once(once, [&] {
       std::vector<Features> features(table.shapes.size());
       for (size_t i = 0; i < features.size(); ++i) {
         features[i] = FeaturesOf(WithShape(table.pattern, table.shapes[i]), table.rates);
       }
-      model = std::make_unique<LocalModel>(features, table.log_times, table.errors, table.settings);
+      whereabouts.emplace(features);
+      if (table.local_share > 0) {
+        local.emplace(features, table.log_times, table.errors, table.settings);
+      }
     });
-    return *model;
   }
 };
 
@@ -98,54 +116,56 @@ CostTable::CostTable(FittedTable table, const hardware::Gpu& gpu, double transfe
   search_->rates = RatesOf(gpu, table_->pattern);
   search_->transfer_error = transfer_error;
   search_->num_inputs = NumInputs(table_->pattern);
+  if (transfer_error > 0) {
+    table_->prior = OnGpu(table_->prior, gpu);
+  }
 }
 CostTable::~CostTable() = default;
 CostTable::CostTable(CostTable&&) noexcept = default;
 CostTable& CostTable::operator=(CostTable&&) noexcept = default;
 
-Cost CostTable::CostOf(const TimedOperation& operation) const {
-  const LocalModel& model = search_->Built(*table_);
+CostTable::Answer CostTable::AnswerTo(const TimedOperation& operation) const {
+  search_->Build(*table_);
   const Features features = FeaturesOf(operation, search_->rates);
+  const Shape shape = ShapeOf(operation);
   const double share = table_->local_share;
-  const Estimate estimate =
-      share > 0 || table_->root_errors.empty() ? model.At(features) : model.Where(features);
-  double log_time = estimate.log_time;
+  double log_time = 0;
   double typical = 0;
-  if (table_->root_errors.empty()) {
+  if (share > 0) {
+    const Estimate estimate = search_->local->At(features);
+    log_time = share * estimate.log_time;
     typical = TypicalError(table_->error_law, estimate);
-  } else {
+  }
+  if (!table_->root_errors.empty()) {
     Inputs inputs = InputsOf(operation, search_->rates, features);
     typical = TypicalError(table_->root_errors, inputs);
     if (share < 1) {
-      log_time = share * estimate.log_time +
-                 (1 - share) * (LogPhysics(table_->settings.physics, features) +
-                                ResidualOn(table_->prior.get(), table_->residuals, inputs,
-                                           search_->num_inputs, ShapeOf(operation)));
+      log_time += (1 - share) * (LogPhysics(table_->settings.physics, features) +
+                                 ResidualOn(table_->prior.get(), table_->residuals, inputs,
+                                            search_->num_inputs, shape));
     }
   }
+  const Whereabout where = search_->whereabouts->Of(features);
+  Answer answer{.cost = {},
+                .beyond = std::max(where.octaves_outside, where.distance - table_->farthest)};
+  answer.beyond = std::max(answer.beyond, 0.0);
   Evidence evidence = Evidence::kInterpolated;
-  const bool is_measured =
-      estimate.nearest >= 0 && search_->transfer_error == 0 &&
-      table_->shapes[static_cast<size_t>(estimate.nearest)] == ShapeOf(operation);
-  if (is_measured) {
-    log_time = table_->log_times[static_cast<size_t>(estimate.nearest)];
-    evidence = Evidence::kMeasured;
-  } else if (estimate.octaves_outside > 0 || estimate.distance > table_->farthest ||
-             search_->transfer_error > 0) {
+  double wider = 0;
+  if (search_->transfer_error > 0 || answer.beyond > 0) {
     evidence = Evidence::kExtrapolated;
+    wider = table_->error_per_octave * answer.beyond + search_->transfer_error;
+  } else if (const auto row = std::lower_bound(table_->shapes.begin(), table_->shapes.end(), shape);
+             row != table_->shapes.end() && *row == shape) {
+    log_time = table_->log_times[static_cast<size_t>(row - table_->shapes.begin())];
+    evidence = Evidence::kMeasured;
   }
   const Seconds mean = Seconds::FromBase(std::exp(log_time));
   const ErrorScale& scale = table_->error_scales[BandOf(mean)];
-  double beyond = 0;
-  if (evidence == Evidence::kExtrapolated) {
-    const double hole = std::max(0.0, estimate.distance - table_->farthest);
-    beyond = table_->error_per_octave * std::max(estimate.octaves_outside, hole) +
-             search_->transfer_error;
-  }
-  return {.mean = mean,
-          .low = mean * std::exp(-scale.below * typical - beyond),
-          .high = mean * std::exp(scale.above * typical + beyond),
-          .evidence = evidence};
+  answer.cost = {.mean = mean,
+                 .low = mean * std::exp(-scale.below * typical - wider),
+                 .high = mean * std::exp(scale.above * typical + wider),
+                 .evidence = evidence};
+  return answer;
 }
 
 }  // namespace ridgeline::calibration

@@ -44,6 +44,8 @@ struct FittedTable {
   Condition condition;
   std::string source;  // "own", or the public origin
   std::string library;
+  /// A kernel that was asked for by name: such tables answer no plain question; empty: the usual.
+  std::string variant;
   MachineRates rates;  // of the GPU that was measured, as they stood when it was fitted
   std::vector<Shape> shapes;
   std::vector<float> log_times;  // of seconds
@@ -55,7 +57,7 @@ struct FittedTable {
   std::shared_ptr<const Prior> prior;  // what they are on top of; may be null
   BoostedTrees root_errors;  // of the typical error that ranges are multiples of; none: error_law
   std::array<ErrorScale, kNumBands> error_scales;
-  double farthest = 0;  // scaled octaves to the nearest row beyond which a shape lies in a hole
+  double farthest = 0;          // octaves to the nearest row beyond which a shape lies in a hole
   double error_per_octave = 0;  // of what lies outside, added to the range for each octave
   UnseenError unseen;
 
@@ -80,8 +82,14 @@ class CostTable {
   CostTable& operator=(CostTable&&) noexcept;
 
   const FittedTable& fitted() const { return *table_; }
+  struct Answer {
+    Cost cost;
+    double beyond =
+        0;  // octaves outside of the measured box, or into a hole; 0: the table holds it
+  };
   /// `operation` has this table's pattern up to what the caller is willing to overlook.
-  Cost CostOf(const TimedOperation& operation) const;
+  Answer AnswerTo(const TimedOperation& operation) const;
+  Cost CostOf(const TimedOperation& operation) const { return AnswerTo(operation).cost; }
 
  private:
   struct Search;

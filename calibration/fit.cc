@@ -24,6 +24,17 @@ bool IsSameTable(const Group& group, const Measurement& point, const TimedOperat
          group.first->source == point.source && group.first->with == point.with;
 }
 
+/// Faster than the vendor's peaks allow: no kernel did that work in that time.
+bool IsImpossible(const Measurement& point, const hardware::Gpu& gpu) {
+  constexpr double kSlack = 0.9;  // clocks above the one that peaks are stated at
+  constexpr double kShortest = 1e-8;
+  const MachineRates rates = RatesOf(gpu, PatternOf(point.operation));
+  const double at_peak = std::holds_alternative<Collective>(point.operation)
+                             ? 0
+                             : FeaturesOf(point.operation, rates).compute_seconds;
+  return point.time.base() < std::max(kSlack * at_peak, kShortest);
+}
+
 /// Sorted, one row a shape: the median of what was measured of it.
 TableRows RowsOf(Group& group) {
   std::sort(group.points.begin(), group.points.end());
@@ -51,7 +62,7 @@ std::shared_ptr<const Prior> PriorFor(const Group& group, const Profile& profile
   }
   for (const FittedTable& table : profile.tables) {
     if (table.pattern == kin->pattern && table.condition == kin->condition &&
-        table.source == group.first->source) {
+        table.source == group.first->source && table.variant.empty()) {
       return PriorOf(table);
     }
   }
@@ -64,17 +75,17 @@ double FlopsAtPeak(const TimedOperation& operation, const MachineRates& rates) {
 
 /// Sustained points against what the tables say of a burst. Those of operations that no table of
 /// their own source holds say nothing.
-SustainedLaw FitSustained(std::span<const Measurement> points, const hardware::Gpu& gpu,
+SustainedLaw FitSustained(std::span<const Measurement* const> points, const hardware::Gpu& gpu,
                           const Profile& profile) {
   std::vector<SustainedPoint> slowdowns;
   for (const FittedTable& fitted : profile.tables) {
     std::optional<CostTable> table;
-    for (const Measurement& point : points) {
+    for (const Measurement* const sustained : points) {
+      const Measurement& point = *sustained;
       Condition burst = point.condition;
       burst.clock = hardware::Clock::kBurst;
-      if (point.condition.clock != hardware::Clock::kSustained || burst != fitted.condition ||
-          point.source != fitted.source || !point.skipped.empty() || point.gpu != gpu.name ||
-          !point.with.empty() || PatternOf(point.operation) != fitted.pattern) {
+      if (burst != fitted.condition || point.source != fitted.source || !fitted.variant.empty() ||
+          PatternOf(point.operation) != fitted.pattern) {
         continue;
       }
       if (!table) {
@@ -105,6 +116,7 @@ Result<Fitted> Fit(std::span<const Measurement> points, const hardware::Gpu& gpu
                    const FitOptions& options) {
   Fitted result;
   std::vector<Group> groups;
+  std::vector<const Measurement*> sustained;
   size_t last = 0;  // points of a table come together
   for (const Measurement& point : points) {
     if (IsHeldOut(point)) {
@@ -119,6 +131,13 @@ Result<Fitted> Fit(std::span<const Measurement> points, const hardware::Gpu& gpu
       ++result.counts.skipped;
     } else if (point.busy && !options.takes_busy) {
       ++result.counts.busy;
+    } else if (IsImpossible(point, gpu)) {
+      ++result.counts.impossible;
+    } else if (point.condition.clock == hardware::Clock::kSustained) {
+      ++result.counts.used;
+      if (point.with.empty()) {
+        sustained.push_back(&point);  // the law's, which makes no table of so few
+      }
     } else {
       const TimedOperation pattern = PatternOf(point.operation);
       if (last >= groups.size() || !IsSameTable(groups[last], point, pattern)) {
@@ -148,9 +167,6 @@ Result<Fitted> Fit(std::span<const Measurement> points, const hardware::Gpu& gpu
   });
   for (Group& group : groups) {
     RETURN_IF_ERROR(stop.Check());
-    if (group.first->condition.clock == hardware::Clock::kSustained) {
-      continue;  // the law's
-    }
     TableRows rows = RowsOf(group);
     result.counts.repeated += static_cast<int64_t>(group.points.size() - rows.shapes.size());
     if (rows.shapes.size() < kFewestRows) {
@@ -161,14 +177,15 @@ Result<Fitted> Fit(std::span<const Measurement> points, const hardware::Gpu& gpu
                                  PriorFor(group, result.profile));
     table.condition = group.first->condition;
     table.source = group.first->source;
-    table.library = group.first->with.empty() ? group.first->library : group.first->with;
+    table.library = group.first->library;
+    table.variant = group.first->with;
     result.profile.tables.push_back(std::move(table));
   }
   if (result.profile.tables.empty()) {
     return InvalidArgument(
         fmt::format("no table of at least {} points of {} to fit", kFewestRows, gpu.name));
   }
-  result.profile.sustained = FitSustained(points, gpu, result.profile);
+  result.profile.sustained = FitSustained(sustained, gpu, result.profile);
   result.profile.gpu = gpu.name;
   result.profile.architecture = gpu.architecture;
   return result;

@@ -21,11 +21,12 @@ namespace ridgeline::calibration {
 
 struct FitCounts {
   int64_t used = 0;
-  int64_t repeated = 0;  // further points of a shape; their median is used
-  int64_t skipped = 0;   // points without a time
-  int64_t busy = 0;      // somebody else used the GPU
-  int64_t other = 0;     // of another GPU, or no operation that the model prices
-  int64_t sparse = 0;    // in tables of fewer than kFewestRows
+  int64_t repeated = 0;    // further points of a shape; their median is used
+  int64_t skipped = 0;     // points without a time
+  int64_t busy = 0;        // somebody else used the GPU
+  int64_t impossible = 0;  // less time than the arithmetic takes at the vendor's peak
+  int64_t other = 0;       // of another GPU, or no operation that the model prices
+  int64_t sparse = 0;      // in tables of fewer than kFewestRows
 };
 struct Fitted {
   Profile profile;

@@ -75,4 +75,10 @@ Result<std::string> Inflate(std::string_view bytes, size_t length) {
   return out;
 }
 
+std::string CheckSum(std::string_view bytes) {
+  const uLong sum =
+      crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), static_cast<z_size_t>(bytes.size()));
+  return fmt::format("{:08x}", sum);
+}
+
 }  // namespace ridgeline::calibration

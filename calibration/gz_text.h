@@ -17,5 +17,7 @@ Result<std::string> ReadText(const std::filesystem::path& path);
 /// zlib at its best level; Inflate needs the length that went in.
 std::string Deflate(std::string_view bytes);
 Result<std::string> Inflate(std::string_view bytes, size_t length);
+/// CRC-32 as eight hexadecimal digits.
+std::string CheckSum(std::string_view bytes);
 
 }  // namespace ridgeline::calibration

@@ -22,18 +22,44 @@ std::optional<Cost> CollectiveTables::Measured(const Collective& collective,
   if (collective.group.ranks_per_node < collective.group.ranks) {
     return std::nullopt;
   }
+  std::optional<Cost> other_type;
   for (const CostTable& table : tables_) {
-    // Bytes are what a collective costs, of whichever type.
-    if (std::get<Collective>(table.fitted().pattern).kind != collective.kind ||
-        table.fitted().condition != condition) {
+    const auto& pattern = std::get<Collective>(table.fitted().pattern);
+    if (pattern.kind != collective.kind || table.fitted().condition != condition) {
       continue;
     }
-    const Cost cost = table.CostOf(collective);
-    if (cost.evidence < Evidence::kExtrapolated) {
+    Cost cost = table.CostOf(collective);
+    if (cost.evidence >= Evidence::kExtrapolated) {
+      continue;
+    }
+    if (pattern.dtype == collective.dtype) {
       return cost;
     }
+    if (!other_type) {
+      // Bytes are what a collective costs, of whichever type; but this one was not measured.
+      cost.evidence = Worse(cost.evidence, Evidence::kInterpolated);
+      other_type = cost;
+    }
   }
-  return std::nullopt;
+  return other_type;
+}
+
+std::optional<Bytes> CollectiveTables::Most(const Collective& collective) const {
+  std::optional<Bytes> most;
+  for (const CostTable& table : tables_) {
+    const FittedTable& fitted = table.fitted();
+    if (std::get<Collective>(fitted.pattern).kind != collective.kind ||
+        fitted.condition != Condition{}) {
+      continue;
+    }
+    for (const Shape& shape : fitted.shapes) {
+      const Bytes bytes = Bytes::FromBase(static_cast<double>(shape.sizes[0]));
+      if (shape.sizes[1] == collective.group.ranks && (!most || *most < bytes)) {
+        most = bytes;
+      }
+    }
+  }
+  return most;
 }
 
 MeasuredCollectives::MeasuredCollectives(std::shared_ptr<const CollectiveTables> tables,
@@ -49,7 +75,24 @@ Cost MeasuredCollectives::CostOf(const Collective& collective) const {
   if (std::optional<Cost> cost = tables_->Measured(collective, Condition{})) {
     return *cost;
   }
-  return otherwise_->CostOf(collective);
+  const Cost analytic = otherwise_->CostOf(collective);
+  // Beyond the largest measured size the closed form goes on, at the bandwidth that was reached.
+  const std::optional<Bytes> most = tables_->Most(collective);
+  if (!most || !(*most < collective.bytes)) {
+    return analytic;
+  }
+  Collective largest = collective;
+  largest.bytes = *most;
+  const std::optional<Cost> measured = tables_->Measured(largest, Condition{});
+  const Cost closed = otherwise_->CostOf(largest);
+  if (!measured || !(Seconds() < closed.mean)) {
+    return analytic;
+  }
+  const Seconds mean = analytic.mean * (measured->mean / closed.mean);
+  return Cost{.mean = mean,
+              .low = std::min(mean * (measured->low / measured->mean), mean),
+              .high = std::max(mean * (measured->high / measured->mean), mean),
+              .evidence = Evidence::kExtrapolated};
 }
 
 std::vector<hardware::RateInUse> MeasuredCollectives::RatesFor(
@@ -59,12 +102,11 @@ std::vector<hardware::RateInUse> MeasuredCollectives::RatesFor(
     for (const CostTable& table : tables_->tables()) {
       const FittedTable& fitted = table.fitted();
       if (fitted.condition == Condition{}) {
-        rates.push_back(
-            {.what = TableTitle(fitted) + " inside a node",
-             .value = fmt::format("{} measured sizes, error of unseen ones {:.1f} %",
-                                  fitted.shapes.size(), 100 * fitted.unseen.median),
-             .of_peak = fitted.settings.physics.memory_share,
-             .source = fitted.source});
+        rates.push_back({.what = TableTitle(fitted) + " inside a node",
+                         .value = fmt::format("{} measured sizes, error of unseen ones {:.1f} %",
+                                              fitted.shapes.size(), 100 * fitted.unseen.median),
+                         .of_peak = fitted.settings.physics.memory_share,
+                         .source = fitted.source});
       }
     }
   }

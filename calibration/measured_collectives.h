@@ -22,6 +22,8 @@ class CollectiveTables {
   /// From a table alone; nullopt when none holds the collective under the condition. Groups over
   /// several nodes have none: how fast they are is the fabric's doing, which no profile knows.
   std::optional<Cost> Measured(const Collective& collective, const Condition& condition) const;
+  /// The largest buffer of it that was measured among as many ranks, in the steady condition.
+  std::optional<Bytes> Most(const Collective& collective) const;
   const std::vector<CostTable>& tables() const { return tables_; }
 
  private:

@@ -18,6 +18,10 @@ namespace {
 constexpr double kErrorWithinArchitecture = 0.2;
 constexpr double kErrorAcrossArchitectures = 0.5;
 
+// Log error of nine shapes in ten when one library's kernels are taken for another's: PyTorch's,
+// FlashInfer's and vLLM's decode attention differ by 0.68 to 1.40 (configs/calibration/README.md).
+constexpr double kErrorAcrossLibraries = 0.3;
+
 /// Patterns that physics can turn into `pattern`, nearest first.
 std::vector<TimedOperation> NearPatterns(const TimedOperation& pattern) {
   std::vector<TimedOperation> near;
@@ -135,7 +139,7 @@ MeasuredCostModel::MeasuredCostModel(Profile profile, hardware::Gpu gpu)
     : MeasuredCostModel(profile, gpu, !IsMeasuredOn(profile, gpu)) {}
 
 MeasuredCostModel::MeasuredCostModel(Profile profile, hardware::Gpu gpu, bool is_transferred)
-    : roofline_(std::move(gpu)), sustained_(profile.sustained) {
+    : roofline_(std::move(gpu)), sustained_(profile.sustained), is_transferred_(is_transferred) {
   const double transfer_error = !is_transferred ? 0
                                 : profile.architecture == roofline_.gpu().architecture
                                     ? kErrorWithinArchitecture
@@ -152,16 +156,25 @@ const CostTable* MeasuredCostModel::FindTable(const TimedOperation& pattern,
                                               const Condition& condition,
                                               const TimedOperation& operation, Cost& cost) const {
   const CostTable* best = nullptr;
+  double least = 0;
+  bool has_own = false;
   for (const CostTable& table : tables_) {
-    if (table.fitted().pattern != pattern || table.fitted().condition != condition) {
+    const FittedTable& fitted = table.fitted();
+    if (!fitted.variant.empty() || fitted.pattern != pattern || fitted.condition != condition) {
       continue;
     }
-    const Cost candidate = table.CostOf(operation);
-    if (best == nullptr || candidate.evidence < Evidence::kExtrapolated) {
+    const CostTable::Answer answer = table.AnswerTo(operation);
+    if (best == nullptr || answer.beyond < least) {
       best = &table;
-      cost = candidate;
+      least = answer.beyond;
+      cost = answer.cost;
+      if (has_own && !fitted.is_own()) {
+        cost.low = cost.low * std::exp(-kErrorAcrossLibraries);
+        cost.high = cost.high * std::exp(kErrorAcrossLibraries);
+      }
     }
-    if (cost.evidence < Evidence::kExtrapolated) {
+    has_own = has_own || fitted.is_own();
+    if (least == 0) {
       break;
     }
   }
@@ -231,16 +244,23 @@ Result<Cost> MeasuredCostModel::Sustained(const TimedOperation& operation,
   Condition burst = condition;
   burst.clock = hardware::Clock::kBurst;
   ASSIGN_OR_RETURN(Cost cost, CostOf(operation, burst));
+  if (cost.evidence == Evidence::kAnalytic) {
+    return cost;  // the roofline's rates are those of long runs
+  }
+  cost.evidence = Worse(cost.evidence, Evidence::kInterpolated);
+  if (sustained_.points == 0) {
+    return cost;  // nobody measured what long runs add here
+  }
   const MachineRates rates = RatesOf(gpu(), PatternOf(operation));
   const double at_peak = FeaturesOf(operation, rates).compute_seconds;
   const double slowdown = sustained_.LogSlowdown(at_peak / cost.mean.base());
-  if (cost.evidence == Evidence::kAnalytic || slowdown <= 0) {
-    return cost;  // the roofline's rates are those of long runs
-  }
+  // Another GPU has another power cap for its arithmetic: from none of the slowdown to twice it.
+  const double below = std::min(slowdown, is_transferred_ ? slowdown : sustained_.error);
+  const double above = is_transferred_ ? slowdown + sustained_.error : sustained_.error;
   return Cost{.mean = cost.mean * std::exp(slowdown),
-              .low = cost.low * std::exp(std::max(0.0, slowdown - sustained_.error)),
-              .high = cost.high * std::exp(slowdown + sustained_.error),
-              .evidence = Worse(cost.evidence, Evidence::kInterpolated)};
+              .low = cost.low * std::exp(slowdown - below),
+              .high = cost.high * std::exp(slowdown + above),
+              .evidence = cost.evidence};
 }
 
 Result<Cost> MeasuredCostModel::CostOf(const TimedOperation& operation,
@@ -251,7 +271,7 @@ Result<Cost> MeasuredCostModel::CostOf(const TimedOperation& operation,
   if (std::holds_alternative<Collective>(operation)) {
     return InvalidArgument("a collective runs on links, not on one GPU");
   }
-  if (condition.clock == hardware::Clock::kSustained && sustained_.points > 0) {
+  if (condition.clock == hardware::Clock::kSustained) {
     return Sustained(operation, condition);
   }
   std::optional<Cost> cost = Tabulated(operation, condition);
@@ -322,19 +342,14 @@ Result<Cost> MeasuredCostModel::CostInLongRun(const Operation& operation) const 
 
 Result<Cost> MeasuredCostModel::CostUnder(const Operation& operation,
                                           const Condition& condition) const {
-  const TimedOperation timed =
-      std::visit([](const auto& op) { return TimedOperation(op); }, operation);
-  if (condition == hardware::kRooflineCondition && sustained_.points == 0 &&
-      !Tabulated(timed, condition)) {
-    return roofline_.CostOf(operation);
-  }
-  return CostOf(timed, condition);
+  return CostOf(std::visit([](const auto& op) { return TimedOperation(op); }, operation),
+                condition);
 }
 
 std::optional<Cost> MeasuredCostModel::CostOfLayer(const MixtureLayer& layer,
                                                    const Condition& condition) const {
   Condition tabulated = condition;
-  if (sustained_.points > 0 && condition.clock == hardware::Clock::kSustained) {
+  if (condition.clock == hardware::Clock::kSustained) {
     tabulated.clock = hardware::Clock::kBurst;
   }
   if (!PeakOf(gpu(), layer.dtype) || !Tabulated(layer, tabulated)) {

@@ -1,7 +1,8 @@
 /// A fitted profile behind hardware/cost_model.h.
 ///
 /// An operation takes, in order of preference: the first table of its own pattern that holds its
-/// shape (own measurements before imported ones), the first that does not (extrapolated), a table
+/// shape (own measurements before imported ones; beyond the own ones' shapes ranges also hold what
+/// libraries differ by), the one that it lies nearest to (extrapolated), a table
 /// of a near pattern (fp16 for bf16 and the reverse, another output type, with or without
 /// accumulation: physics tells the difference in bytes, evidence at best interpolated), for the
 /// grouped GEMMs of a mixture the measured mixture layer's efficiency (extrapolated), and else the
@@ -34,7 +35,7 @@ class MeasuredCostModel final : public hardware::CostModel {
 
   Result<Cost> CostOf(const Operation& operation) const override;
   Result<Cost> CostInLongRun(const Operation& operation) const override;
-  /// The roofline answers for its own condition too (hardware/condition.h).
+  /// What no table holds is the roofline's, in its own condition (hardware/condition.h).
   Result<Cost> CostUnder(const Operation& operation, const Condition& condition) const override;
   std::optional<Cost> CostOfLayer(const MixtureLayer& layer,
                                   const Condition& condition) const override;
@@ -60,6 +61,7 @@ class MeasuredCostModel final : public hardware::CostModel {
 
   hardware::Roofline roofline_;
   SustainedLaw sustained_;
+  bool is_transferred_ = false;
   std::vector<CostTable> tables_;
 };
 

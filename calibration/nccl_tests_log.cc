@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cmath>
 #include <cstdlib>
 #include <memory>
@@ -20,6 +21,16 @@ constexpr std::array<std::pair<std::string_view, CollectiveKind>, 6> kPrograms =
     {"alltoall_perf", CollectiveKind::kAllToAll},
     {"broadcast_perf", CollectiveKind::kBroadcast},
     {"sendrecv_perf", CollectiveKind::kSend},
+}};
+
+/// As files are named, without what parts words.
+constexpr std::array<std::pair<std::string_view, CollectiveKind>, 6> kFileNames = {{
+    {"allreduce", CollectiveKind::kAllReduce},
+    {"allgather", CollectiveKind::kAllGather},
+    {"reducescatter", CollectiveKind::kReduceScatter},
+    {"alltoall", CollectiveKind::kAllToAll},
+    {"broadcast", CollectiveKind::kBroadcast},
+    {"sendrecv", CollectiveKind::kSend},
 }};
 
 /// Integers go by the type of their size: what travels is bytes.
@@ -128,10 +139,11 @@ class Section {
     }
     has_rows_ = true;
     ++result.rows;
-    const std::optional<CollectiveKind> kind = told ? told : header_.kind;
+    const std::optional<CollectiveKind> kind = header_.kind ? header_.kind : told;
     if (!kind) {
       return InvalidArgument("the log does not say which collective it timed",
-                             "keep the line with the program's name, such as all_reduce_perf");
+                             "name the file after the program, as all_reduce_perf.log, or say it: "
+                             "--assume op=all_reduce");
     }
     if (header_.ranks < 1 || header_.hosts.empty() || !header_.time_from_right) {
       return InvalidArgument("not a whole nccl-tests log: no Rank lines or no table header above",
@@ -198,8 +210,28 @@ bool IsNcclTestsLog(std::string_view text) {
          text.find("busbw") != std::string_view::npos;
 }
 
+std::optional<CollectiveKind> CollectiveInFileName(std::string_view path) {
+  std::string name;
+  for (const char c : path.substr(path.rfind('/') + 1)) {
+    if (c != '_' && c != '-' && c != ' ') {
+      name += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    }
+  }
+  std::optional<CollectiveKind> said;
+  for (const auto& [word, kind] : kFileNames) {
+    if (name.find(word) != std::string::npos) {
+      if (said) {
+        return std::nullopt;
+      }
+      said = kind;
+    }
+  }
+  return said;
+}
+
 Result<ImportedPoints> ReadNcclTestsLog(const std::string& name, std::string_view text,
                                         std::string_view gpu, std::optional<CollectiveKind> kind) {
+  kind = kind ? kind : CollectiveInFileName(name);
   ImportedPoints result;
   Section section;
   for (int number = 1; !text.empty(); ++number) {

@@ -9,7 +9,7 @@
 /// Times are microseconds, out of place first; columns are found from the right, because redop and
 /// root are missing for some collectives. Which collective it was stands in the log only as the
 /// program's name, in its command line or "Collective test starting: all_reduce_perf" (newer
-/// versions), or is told by the reader.
+/// versions). Where it does not, the reader tells it, or the file's name does.
 #pragma once
 
 #include <optional>
@@ -25,12 +25,16 @@ namespace ridgeline::calibration {
 /// True when the text has the header of nccl-tests' table.
 bool IsNcclTestsLog(std::string_view text);
 
+/// The collective that a file's name says: "all_reduce_perf.log", "run3-alltoall.txt". Nothing when
+/// it says none or more than one.
+std::optional<CollectiveKind> CollectiveInFileName(std::string_view path);
+
 /// Out-of-place times of every row that has one. `gpu` is the catalog's name. Ranks and nodes come
 /// from the "Rank" lines (a host is a node). Condition: eager launch, as nccl-tests times without
 /// -G, else a graph. Several runs may follow each other in one text, each with its own header. Rows
 /// whose answers were wrong (#wrong above 0), without a time or of a type unknown here are left out
 /// and counted; N/A, which -c 0 prints, is no error. kInvalidArgument, with `name` and line, when
-/// the collective or the ranks cannot be told.
+/// the collective or the ranks cannot be told. `kind` is for logs that do not say it.
 Result<ImportedPoints> ReadNcclTestsLog(const std::string& name, std::string_view text,
                                         std::string_view gpu,
                                         std::optional<CollectiveKind> kind = {});

@@ -18,9 +18,11 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::string_view kMagic = "ridgeline-calibration 2\n";
+constexpr std::string_view kMagic = "ridgeline-calibration 3 ";  // then the check sum
+constexpr size_t kCheckSumDigits = 8;
+constexpr size_t kMostTrees = 4096;
 constexpr double kLogSteps = 4000;  // to an e-fold: half a step is 0.0125 %
-constexpr size_t kMostRows = 10'000'000;
+constexpr size_t kMostNumbers = 64'000'000;
 
 void PutVarint(int64_t value, std::string& out) {
   uint64_t bits = (static_cast<uint64_t>(value) << 1U) ^ static_cast<uint64_t>(value >> 63);
@@ -108,6 +110,21 @@ void PutTrees(const BoostedTrees& model, std::string& out) {
   }
 }
 
+/// Sizes that divide or are divided by; where none may stand for "none", it stands in the pattern.
+bool HasSensibleSizes(const FittedTable& table) {
+  const Shape pattern = ShapeOf(table.pattern);
+  const size_t first = std::holds_alternative<MemoryBound>(table.pattern) ? 2 : 0;  // bytes: any
+  for (const Shape& shape : table.shapes) {
+    for (size_t column = 0; column < NumSizes(table.pattern); ++column) {
+      const int64_t least = column < first ? 0 : std::min<int64_t>(pattern.sizes[column], 1);
+      if (shape.sizes[column] < least) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
 /// nullopt when the numbers make no trees. `most`: more of anything than this is damage.
 std::optional<BoostedTrees> TakeTrees(VarintReader& in, size_t most) {
   const auto count = [&]() -> size_t {
@@ -120,7 +137,7 @@ std::optional<BoostedTrees> TakeTrees(VarintReader& in, size_t most) {
   }
   const auto base = std::bit_cast<float>(static_cast<int32_t>(in.Next()));
   const size_t inputs = count();
-  if (num_trees > most || inputs > kMostInputs || inputs == 0) {
+  if (num_trees > kMostTrees || inputs > kMostInputs || inputs == 0) {
     return std::nullopt;
   }
   std::vector<std::vector<float>> borders(inputs);
@@ -208,6 +225,7 @@ Json HeaderOf(const FittedTable& table) {
           {"condition", Json::parse(ConditionText(table.condition))},
           {"source", table.source},
           {"library", table.library},
+          {"variant", table.variant},
           {"rows", table.shapes.size()},
           {"peak_flops", table.rates.flops},
           {"peak_bandwidth", table.rates.bandwidth},
@@ -248,6 +266,7 @@ FittedTable TableOf(const Json& json) {
   table.condition = *read;
   table.source = json.at("source");
   table.library = json.at("library");
+  table.variant = json.at("variant");
   table.rates = {.flops = json.at("peak_flops"),
                  .bandwidth = json.at("peak_bandwidth"),
                  .multiprocessors = json.at("multiprocessors")};
@@ -281,7 +300,7 @@ size_t IndexOfPrior(const Profile& profile, const FittedTable& table) {
   const auto found = std::find_if(
       profile.tables.begin(), profile.tables.end(), [&table](const FittedTable& other) {
         return other.pattern == table.prior->pattern && other.condition == table.prior->condition &&
-               other.source == table.source && !other.residuals.empty();
+               other.source == table.source && other.variant.empty() && !other.residuals.empty();
       });
   CHECK(found < profile.tables.end(), "a table starts from one that is not in the profile");
   return static_cast<size_t>(found - profile.tables.begin());
@@ -314,7 +333,8 @@ std::string EncodeProfile(const Profile& profile) {
                       {"points", profile.sustained.points}}},
                     {"length", rows.size()},
                     {"tables", std::move(tables)}};
-  return std::string(kMagic) + header.dump() + "\n" + Deflate(rows);
+  const std::string body = "\n" + header.dump() + "\n" + Deflate(rows);
+  return std::string(kMagic) + CheckSum(body) + body;
 }
 
 Result<Profile> DecodeProfile(std::string_view bytes) {
@@ -323,6 +343,12 @@ Result<Profile> DecodeProfile(std::string_view bytes) {
                            "`ridgeline calibrate fit` writes one from measurements");
   }
   bytes.remove_prefix(kMagic.size());
+  if (bytes.size() <= kCheckSumDigits ||
+      CheckSum(bytes.substr(kCheckSumDigits)) != bytes.substr(0, kCheckSumDigits)) {
+    return InvalidArgument("damaged: the profile's check sum is of other bytes",
+                           "copy it anew, or write it anew with `ridgeline calibrate fit`");
+  }
+  bytes.remove_prefix(kCheckSumDigits + 1);
   const size_t end = bytes.find('\n');
   if (end == std::string_view::npos) {
     return InvalidArgument("damaged: the profile's header does not end");
@@ -340,7 +366,7 @@ Result<Profile> DecodeProfile(std::string_view bytes) {
                          .error = sustained.at("error"),
                          .points = sustained.at("points")};
     const size_t length = header.at("length");
-    if (length > kMostRows * kMostSizes) {
+    if (length > kMostNumbers) {
       return InvalidArgument("damaged: the profile states more rows than any holds");
     }
     ASSIGN_OR_RETURN(const std::string rows, Inflate(bytes.substr(end + 1), length));
@@ -352,7 +378,13 @@ Result<Profile> DecodeProfile(std::string_view bytes) {
         return InvalidArgument("damaged: a table of the profile states no sensible count of rows");
       }
       FittedTable& table = profile.tables.back();
+      if (count > length / (NumSizes(table.pattern) + 2)) {
+        return InvalidArgument("damaged: a table of the profile states more rows than it holds");
+      }
       TakeRows(in, count, table);
+      if (!HasSensibleSizes(table)) {
+        return InvalidArgument("damaged: a table of the profile holds shapes that are none");
+      }
       std::optional<BoostedTrees> residuals = TakeTrees(in, length);
       std::optional<BoostedTrees> root_errors = residuals ? TakeTrees(in, length) : std::nullopt;
       if (!root_errors) {

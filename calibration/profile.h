@@ -1,11 +1,11 @@
 /// A fitted profile: every cost table of one GPU, in one file of at most 1 MB that loads in a few
 /// milliseconds.
 ///
-/// Form: a line "ridgeline-calibration 2", a line of JSON (who, where, and for each table its
-/// pattern, fitted numbers and accuracy: `head -2` shows them), then one zlib stream of the tables'
-/// columns and trees, each value a zigzag varint of the difference to the row before. Gzipped CSV
-/// takes half as much again and has to be parsed; nobody reads either, and the points themselves
-/// are text, beside the profile.
+/// Form: a line "ridgeline-calibration 3" with the CRC-32 of what follows it, a line of JSON (who,
+/// where, and for each table its pattern, fitted numbers and accuracy: `head -2` shows them), then
+/// one zlib stream of the tables' columns and trees, each value a zigzag varint of the difference
+/// to the row before. Gzipped CSV takes half as much again and has to be parsed; nobody reads
+/// either, and the points themselves are text, beside the profile.
 ///
 /// Times are stored to 0.0125 %, errors when left out to 1/255 of the square root.
 #pragma once

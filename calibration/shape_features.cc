@@ -23,15 +23,22 @@ class FeatureWriter {
   void Coordinate(double octaves) {
     CHECK(features.num_terms == features.num_coordinates);
     CHECK(features.num_coordinates < kMostCoordinates);
-    features.terms[features.num_terms++] = static_cast<float>(octaves);
+    Write(octaves);
     features.num_coordinates = features.num_terms;
   }
   void Size(int64_t size) { Coordinate(std::log2(Real(std::max<int64_t>(size, 1)))); }
   void Term(double octaves) {
     CHECK(features.num_terms < kMostTerms);
-    features.terms[features.num_terms++] = static_cast<float>(octaves);
+    Write(octaves);
   }
   Features features;
+
+ private:
+  /// The logarithm of nothing (no bytes read, no rows) stands where that of one does.
+  void Write(double octaves) {
+    features.terms[features.num_terms++] =
+        std::isfinite(octaves) ? static_cast<float>(octaves) : 0.0F;
+  }
 };
 
 /// Octaves of time when `count` tiles of `tile_m` x `tile_n` run on all multiprocessors at once.

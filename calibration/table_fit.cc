@@ -9,6 +9,7 @@
 #include "calibration/boosted_fit.h"
 #include "calibration/cross_validation.h"
 #include "calibration/tree_inputs.h"
+#include "calibration/whereabouts.h"
 
 namespace ridgeline::calibration {
 namespace {
@@ -350,14 +351,10 @@ FittedTable FitTable(const TimedOperation& pattern, TableRows rows, const Machin
   } else {
     table.settings.neighbours = 8;
   }
-  std::vector<double> distances;
   for (const TableFitter::Estimated& row : fitter.LeaveOut(table.settings)) {
     table.errors.push_back(static_cast<float>(std::abs(row.error)));
-    distances.push_back(row.estimate.distance);
   }
-  // Twice as far from its nearest row as all but one row in 200 are: a hole. Once would call the
-  // middle between two measured columns one.
-  table.farthest = 2 * ExactQuantile(distances, 0.995);
+  table.farthest = Whereabouts(features).BeginningOfHoles();
   table.error_per_octave = fitter.ErrorPerOctave(table.settings);
   const std::vector<TableFitter::Estimated> local = fitter.CrossValidate(table.settings);
   table.error_law = FitErrorLaw(local);

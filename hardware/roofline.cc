@@ -22,6 +22,13 @@ struct ArithmeticRate {
 
 bool IsSixteenBit(DType dtype) { return dtype == DType::kFp16 || dtype == DType::kBf16; }
 
+Sustained<FlopsPerSecond> ScaledBy(Sustained<FlopsPerSecond> rate, double factor) {
+  rate.rate = rate.rate * factor;
+  rate.low = rate.low * factor;
+  rate.high = rate.high * factor;
+  return rate;
+}
+
 std::string KnownDTypes(const Gpu& gpu) {
   std::string names;
   for (const auto& [name, peak] : gpu.peak) {
@@ -55,9 +62,13 @@ Result<ArithmeticRate> RateOf(const Gpu& gpu, const Operation& operation) {
         } else if constexpr (std::is_same_v<Op, Attention>) {
           ASSIGN_OR_RETURN(ArithmeticRate rate, MatrixRate(gpu, op.dtype));
           // The naive kernel is two batched GEMMs; only the fused one has a rate of its own.
-          if (IsSixteenBit(op.dtype) && op.kernel == AttentionKernel::kFlash &&
-              gpu.sustained_attention) {
-            rate.sustained = gpu.sustained_attention;
+          if (op.kernel == AttentionKernel::kFlash && gpu.sustained_attention) {
+            if (IsSixteenBit(op.dtype)) {
+              rate.sustained = gpu.sustained_attention;
+            } else if (const auto sixteen = PeakOf(gpu, DType::kBf16)) {
+              // Nobody's rate is cited for other types: the share of the peak that 16 bit reaches.
+              rate.sustained = ScaledBy(*gpu.sustained_attention, rate.peak / *sixteen);
+            }
           }
           return rate;
         } else {

@@ -4,8 +4,7 @@
     expert_gemm.py --points FILE --out FILE [--seconds S] [--gpu NAME] [--check]
 
 fp8 (nothing else here has it) goes to torch._scaled_grouped_mm with a scale for each row of the
-input and for each output of the weights; bf16 `with` "torch" or "torch-skewed" to
-torch._grouped_mm. How the rows fall to the experts is as in grouped_gemm.cu: evenly, or "skewed" by Zipf's law. Reads
+input and for each output of the weights; bf16 to torch._grouped_mm. How the rows fall to the experts is as in grouped_gemm.cu: evenly, or "skewed" by Zipf's law. Reads
 and writes the files of ridgeline_measure, in the conditions of torch_bench.py.
 """
 import math
@@ -61,7 +60,7 @@ class ExpertGemm:
         """Returns (calls, bytes of a set, library's name)."""
         torch = self.torch
         dtype = op.get("dtype", "bf16")
-        known = {"fp8": ("", "skewed"), "bf16": ("torch", "torch-skewed")}.get(dtype, ())
+        known = {"fp8": ("", "skewed"), "bf16": ("", "skewed")}.get(dtype, ())
         if chosen not in known or op.get("weight_gradient"):
             raise Unsupported(f"no grouped GEMM here in {dtype} with '{chosen}'")
         fp8 = dtype == "fp8"

@@ -75,7 +75,7 @@ Result<Workload> MakeGroupedGemm(const Point& point, const MakerContext& context
   if (groups < 1 || rows < 1 || n < 1 || k < 1) {
     return InvalidArgument("a grouped GEMM needs groups, m, n and k of 1 or more");
   }
-  std::vector<int64_t> given = RowsOfExperts(groups, rows, point.with == "skewed");
+  std::vector<int64_t> given = RowsOfExperts(groups, rows, point.with.ends_with("skewed"));
   const auto state = std::make_shared<Groups>();
   ASSIGN_OR_RETURN(state->handle, Handle(context));
 

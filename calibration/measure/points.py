@@ -191,7 +191,7 @@ def moe(draw):
         n, k = pick([(2 * ffn, hidden), (hidden, ffn)])
         if 2.0 * rows * n * k <= 2e13 and 2.0 * groups * n * k <= 1.2e10:
             draw.add({"op": "grouped_gemm", "dtype": "bf16", "groups": groups, "m": rows, "n": n,
-                      "k": k}, {"layout": "TN"}, pick([None, None, "skewed"]))
+                      "k": k}, {"layout": "TN"}, pick(["cublas", "cublas", "cublas-skewed"]))
 
     draw.until(260, one)
 
@@ -202,10 +202,9 @@ def experts(draw):
     shapes = [(point["op"], point.get("with")) for point in draw.points.values()]
     draw.points.clear()
     for i, (op, chosen) in enumerate(shapes):
-        if i % 2 == 0:
-            draw.add({**op, "dtype": "fp8"}, {"layout": "TN"}, chosen)
-        else:
-            draw.add(op, {"layout": "TN"}, "torch-skewed" if chosen else "torch")
+        dtype = {"dtype": "fp8"} if i % 2 == 0 else {}
+        draw.add({**op, **dtype}, {"layout": "TN"},
+                 "skewed" if chosen.endswith("skewed") else None)
 
 
 def hbm(draw):
@@ -334,9 +333,9 @@ def attention(draw):
         context = queries + length(512, 65536)
         if 4.0 * heads[0] * heads[2] * queries * context <= 1e13:
             draw.add(op(heads, phase="prefill", causal=True, batch=1, q_len=queries,
-                        kv_len=context, **{"pass": "forward"}))
+                        kv_len=context, **{"pass": "forward"}), None, "flash")
 
-    def decode(chosen=None, **condition):
+    def decode(chosen="flash", **condition):
         heads, context = pick(HEADS), length(128, 131072)
         batch = pick([1, 2, 4, 8, 16, 32, 64, 128, 256, draw.log_uniform(1, 256)])
         if 4.0 * batch * context * heads[1] * heads[2] <= 6e9:

@@ -49,6 +49,7 @@ std::string Rendered(const calibration::Fitted& fitted, size_t held_out, OutputF
                                                    {"held_out", held_out},
                                                    {"skipped", counts.skipped},
                                                    {"busy", counts.busy},
+                                                   {"impossible", counts.impossible},
                                                    {"other", counts.other},
                                                    {"sparse", counts.sparse}}},
                                                  {"tables", std::move(tables)}}
@@ -114,11 +115,13 @@ Result<int> CalibrateFit(Session& session, Words files) {
   const calibration::FitCounts& counts = fitted.counts;
   session.Note(fmt::format(
       "{} points fitted ({} of them repeats); left aside: {} held out, {} skipped when measured, "
-      "{} on a busy GPU{}, {} of another GPU or operation, {} in tables of fewer than {}",
+      "{} on a busy GPU{}, {} faster than the vendor's peak, {} of another GPU or operation, {} in "
+      "tables of fewer than {}",
       Grouped(counts.used), Grouped(counts.repeated),
       Grouped(static_cast<int64_t>(split.held_out.size())), Grouped(counts.skipped),
       Grouped(counts.busy), counts.busy > 0 ? " (--takes-busy uses them)" : "",
-      Grouped(counts.other), Grouped(counts.sparse), calibration::kFewestRows));
+      Grouped(counts.impossible), Grouped(counts.other), Grouped(counts.sparse),
+      calibration::kFewestRows));
   if (session.line.write_file.empty()) {
     session.Note("nothing is written: --write FILE keeps the profile");
   } else {

@@ -41,9 +41,29 @@ TEST(NcclTestsLogTest, OutOfPlaceTimesRanksAndCollectiveAreRead) {
 TEST(NcclTestsLogTest, ALogThatDoesNotNameItsCollectiveAsksForItWithItsLine) {
   const auto read = ReadNcclTestsLog("log", kHeader + kRows, "h100-sxm");
   EXPECT_THAT(read.error().message, HasSubstr("which collective"));
+  EXPECT_THAT(read.error().hint, HasSubstr("--assume op=all_reduce"));
   EXPECT_EQ(read.error().where->line, 7);
   EXPECT_TRUE(
       ReadNcclTestsLog("log", kHeader + kRows, "h100-sxm", CollectiveKind::kAllReduce).has_value());
+}
+
+TEST(NcclTestsLogTest, TheFilesNameSaysWhatAnOlderLogLeavesOutAndNoMore) {
+  const auto kind_of = [](const std::string& name, const std::string& head,
+                          std::optional<CollectiveKind> told = {}) {
+    const auto read = ReadNcclTestsLog(name, head + kHeader + kRows, "h100-sxm", told);
+    return read ? std::optional(std::get<Collective>(read->points[0].operation).kind)
+                : std::nullopt;
+  };
+  EXPECT_EQ(kind_of("logs/all_gather_perf.8gpus.log", ""), CollectiveKind::kAllGather);
+  EXPECT_EQ(kind_of("run3-AllToAll.txt", ""), CollectiveKind::kAllToAll);
+  EXPECT_EQ(kind_of("reduce_scatter.log", ""), CollectiveKind::kReduceScatter);
+  // What is told outranks the name, and what the log says outranks both.
+  EXPECT_EQ(kind_of("sendrecv.log", "", CollectiveKind::kBroadcast), CollectiveKind::kBroadcast);
+  EXPECT_EQ(kind_of("sendrecv.log", kAllReduce, CollectiveKind::kBroadcast),
+            CollectiveKind::kAllReduce);
+  // A folder is no name, and two collectives are none.
+  EXPECT_EQ(kind_of("all_reduce/run.log", ""), std::nullopt);
+  EXPECT_EQ(kind_of("all_reduce_all_gather.log", ""), std::nullopt);
 }
 
 TEST(NcclTestsLogTest, WithoutTheRanksNothingIsGuessed) {

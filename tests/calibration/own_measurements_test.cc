@@ -69,10 +69,10 @@ TEST(OwnMeasurementsTest, AttentionOfWholePromptsIsWithinThreePercentAtTheMedian
   }
 }
 
-// Target 5 %.
+// Target 5 %; of PyTorch's own kernel. What answers is vLLM's (shipped_profiles_test.cc).
 TEST(OwnMeasurementsTest, DecodeAttentionIsWithinFivePercentAtTheMedian) {
   for (const std::string gpu : {"h100-sxm", "h200-sxm"}) {
-    ExpectWithin(gpu, "attention", {{"attention decode bf16", 0.05, 0.12}});
+    ExpectWithin(gpu, "attention", {{"attention decode bf16 (flash)", 0.05, 0.12}});
   }
 }
 
@@ -127,15 +127,16 @@ TEST(OwnMeasurementsTest, NineInTenLieInTheirRangesAndRangesAreNotWide) {
       const AccuracyRow row = WholeFamily(accuracy, family);
       EXPECT_THAT(row.coverage, Gt(0.85)) << gpu << " " << family;
       EXPECT_THAT(row.coverage, Lt(0.97)) << gpu << " " << family;
+      // Ranges that hold nine in ten where they held 83 to 88 % before are wider: 2.6 to 3.2 times.
       EXPECT_LT(row.median_half_width, 3.3 * row.median) << gpu << " " << family;
     }
   }
 }
 
-// Attention backward, grouped GEMM and memory-bound kernels with their rows are answered from
-// tables: nothing is left to the roofline or to the mixture layer's share, which are extrapolated.
+// Attention backward, PyTorch's grouped GEMM and memory-bound kernels with their rows are answered
+// from tables: nothing is left to the roofline or to the mixture layer's share.
 TEST(OwnMeasurementsTest, TrainingsOperationsAreInterpolatedNotExtrapolated) {
-  const MeasuredCostModel model(Shipped("h100-sxm"), ShippedGpu("h100-sxm"));
+  const MeasuredCostModel model(Shipped("h200-sxm"), ShippedGpu("h200-sxm"));
   const Attention backward{.pass = AttentionPass::kBackward,
                            .batch = 2,
                            .q_len = 4096,

@@ -1,0 +1,38 @@
+/// Where a shape stands among the measured ones: beside which row, how far, and whether inside the
+/// box that they span. In octaves of the features' coordinates, all alike: what a fit may leave out
+/// as of no matter for the time still matters for whether anything like it was measured.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include "calibration/neighbour_index.h"
+#include "calibration/shape_features.h"
+
+namespace ridgeline::calibration {
+
+struct Whereabout {
+  int32_t nearest = -1;
+  double distance = 0;         // to the nearest row
+  double octaves_outside = 0;  // of the box; 0: inside
+};
+
+class Whereabouts {
+ public:
+  explicit Whereabouts(std::span<const Features> rows);
+  /// `except`: a row to pretend was not measured.
+  Whereabout Of(const Features& features, int32_t except = -1) const;
+  /// Twice as far from its nearest row as all but one row in 200 are: a hole begins there. Once
+  /// would call the middle between two measured columns one.
+  double BeginningOfHoles() const;
+
+ private:
+  int num_coordinates_ = 0;
+  std::vector<NeighbourIndex::Place> places_;
+  std::array<float, kMostCoordinates> least_{};
+  std::array<float, kMostCoordinates> most_{};
+  NeighbourIndex index_;
+};
+
+}  // namespace ridgeline::calibration
