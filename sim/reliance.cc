@@ -106,9 +106,8 @@ Error NotMeasured(const std::string& what, Evidence evidence, const std::string&
   return {.code = ErrorCode::kFailedPrecondition,
           .message = fmt::format("no measurement of {} on {}: its cost is {}", what, gpu,
                                  EvidenceName(evidence)),
-          .hint =
-              "drop --strict-calibration to take it with its range, or measure it: ridgeline "
-              "calibrate measure",
+          // Short, so that the flag, which follows as the error's place, stands apart from it.
+          .hint = "measure it (calibrate measure), or drop the flag",
           .path = std::string(kStrictPath)};
 }
 

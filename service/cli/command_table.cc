@@ -102,9 +102,25 @@ constexpr std::array<CommandInfo, 18> kCommands = {{
      .usage = "< OPERATIONS.jsonl",
      .summary = "operations in, one a line; time with range and evidence out",
      .details =
-         "A line: {\"op\":\"gemm\",\"dtype\":\"bf16\",\"m\":512,\"n\":4096,\"k\":5120}; also "
-         "attention,\n"
-         "all_reduce, all_gather, reduce_scatter, all_to_all, broadcast, send, rmsnorm, copy, moe.",
+         R"(A line: {"op":"gemm","dtype":"bf16","m":512,"n":4096,"k":5120}; op and its keys, [optional]:
+  gemm                  m n k [batch output_dtype accumulates]
+  grouped_gemm          groups m n k [output_dtype weight_gradient accumulates]
+  attention             phase heads head_dim, q_len (prefill) or kv_len (decode)
+                        [kv_heads kv_len batch pass causal v_head_dim window kernel]
+  moe                   tokens hidden ffn experts top_k [gated ep skew]
+  rmsnorm, layernorm    tokens hidden [residual]
+  rotary                tokens heads head_dim [kv_heads]
+  swiglu, gelu          tokens ffn
+  residual_add (residual), softmax, embedding    tokens hidden
+  cross_entropy         tokens vocabulary
+  adam (optimizer)      parameters [gradient_dtype]
+  cast                  elements [output_dtype]
+  copy                  bytes, read plus written
+  gradient_norm, dropout, permute, routing, scan    read_bytes [written_bytes tokens]
+  all_reduce, all_gather, reduce_scatter, all_to_all, broadcast, send
+                        bytes ranks [ranks_per_node]
+All take dtype (default bf16) and the condition: clock (burst, sustained), launch (graph, eager),
+cache (cold, warm), and matrices layout (TN, NN, NT); steady is burst, graph, cold, TN.)",
      .example = "ridgeline cost --gpu h100-sxm -o jsonl < operations.jsonl"},
     {.name = "serve",
      .usage = "",
@@ -132,6 +148,8 @@ check [FILE...]   a profile's error over the held-out points, by family and size
 fit and check read what import reads. Without files they take the shipped points of --gpu,
 and check the shipped profile.
 
+An older log of nccl-tests does not name its collective: the file's name does
+(all_reduce_perf.log), or --assume op=all_reduce.
 A trace does not say everything. What kernels' names leave open is asked for, not guessed:
   --assume dtype=bf16 | causal=yes | layout=TN | ranks=8 | ranks_per_node=8
 Its times are of kernels alone in a running program (launch=kernel, clock=program,
@@ -209,7 +227,7 @@ constexpr std::array<FlagInfo, 39> kFlags = {{
      .commands = "calibrate"},
     {.name = "--assume",
      .value = "KEY=VALUE",
-     .meaning = "what an imported trace does not say; repeatable",
+     .meaning = "what an imported trace or log does not say; repeatable",
      .commands = "calibrate",
      .is_repeatable = true},
     {.name = "--families",

@@ -39,13 +39,34 @@ Status CheckRoofline(const AskedCondition& asked) {
   return {};
 }
 
-Result<Cost> PriceCollective(Collective collective, const hardware::Cluster& cluster,
-                             const OperationTime& time) {
+/// With as many ranks on a node as fit, where the line does not say how many.
+Collective Placed(Collective collective, const hardware::Cluster& cluster) {
   RankGroup& group = collective.group;
-  const int64_t per_node = cluster.node.gpus;
   if (group.ranks_per_node == 0) {
-    group.ranks_per_node = std::min(group.ranks, per_node);
+    group.ranks_per_node = std::min<int64_t>(group.ranks, cluster.node.gpus);
   }
+  return collective;
+}
+
+/// Tables of collectives and the network's model hold for one condition, which may be said aloud.
+Status CheckSteady(const Collective& collective, const AskedCondition& asked) {
+  if (asked.clock.value_or(Clock::kBurst) != Clock::kBurst) {
+    return InvalidArgument("a collective has no clock of its own", "leave out \"clock\"");
+  }
+  const Condition steady;
+  if (asked.Filled() != steady) {
+    return Fail({.code = ErrorCode::kFailedPrecondition,
+                 .message = fmt::format("{} was not measured so: {}",
+                                        CollectiveName(collective.kind), Describe(asked.Filled())),
+                 .hint = fmt::format("collectives are answered for {}", Describe(steady))});
+  }
+  return {};
+}
+
+Result<Cost> PriceCollective(const Collective& collective, const hardware::Cluster& cluster,
+                             const OperationTime& time) {
+  const RankGroup& group = collective.group;
+  const int64_t per_node = cluster.node.gpus;
   if (group.ranks_per_node > per_node) {
     return InvalidArgument(fmt::format("{} ranks a node, {} GPUs a node of {}",
                                        group.ranks_per_node, per_node, cluster.name));
@@ -72,7 +93,13 @@ Result<Cost> PriceOperation(const Operation& operation, const AskedCondition& as
   if (time.calibration() != nullptr) {
     Result<Cost> cost = time.CostUnder(operation, asked.Filled());
     if (cost && cost->evidence == Evidence::kAnalytic) {
-      RETURN_IF_ERROR(CheckRoofline(asked));
+      // As of a shape that has a table, but none for what is asked.
+      if (Status answers = CheckRoofline(asked); !answers) {
+        return Fail({.code = ErrorCode::kFailedPrecondition,
+                     .message = fmt::format("{} was not measured so: {}", OperationName(operation),
+                                            Describe(asked.Filled())),
+                     .hint = std::move(answers).error().hint});
+      }
     }
     return cost;
   }
@@ -86,15 +113,14 @@ Result<LineCost> CostOfLine(const OperationLine& line, const hardware::Cluster& 
                             const OperationTime& time) {
   const auto refuse = [&](const Cost& cost) -> Status {
     if (cluster.takes_measured_only && cost.evidence >= Evidence::kExtrapolated) {
-      return Fail(sim::NotMeasured(
-          std::visit([](const auto& part) { return Describe(part); }, line.parts.front()),
-          cost.evidence, cluster.gpu.name));
+      const auto& first = line.parts.front();
+      const auto* const collective = std::get_if<Collective>(&first);
+      return Fail(sim::NotMeasured(collective != nullptr ? Describe(Placed(*collective, cluster))
+                                                         : Describe(std::get<Operation>(first)),
+                                   cost.evidence, cluster.gpu.name));
     }
     return {};
   };
-  if (IsCollective(line) && line.condition.clock) {
-    return InvalidArgument("a collective has no clock of its own", "leave out \"clock\"");
-  }
   if (line.layer) {
     if (const std::optional<Cost> cost = time.CostOfLayer(*line.layer, line.condition.Filled())) {
       RETURN_IF_ERROR(refuse(*cost));
@@ -109,8 +135,9 @@ Result<LineCost> CostOfLine(const OperationLine& line, const hardware::Cluster& 
   sum.cost.evidence = Evidence::kMeasured;  // the best: each part can only worsen it
   for (const auto& part : line.parts) {
     if (std::holds_alternative<Collective>(part)) {
-      RETURN_IF_ERROR(CheckRoofline(line.condition));  // tables of collectives are steady ones
-      ASSIGN_OR_RETURN(const Cost cost, PriceCollective(std::get<Collective>(part), cluster, time));
+      const Collective collective = Placed(std::get<Collective>(part), cluster);
+      RETURN_IF_ERROR(CheckSteady(collective, line.condition));
+      ASSIGN_OR_RETURN(const Cost cost, PriceCollective(collective, cluster, time));
       sum.cost = sum.cost + cost;
       sum.condition.reset();
       continue;

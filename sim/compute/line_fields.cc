@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "base/nearest_name.h"
 
@@ -140,9 +141,13 @@ size_t LineFields::ReadChoice(const JsonField& field, std::span<const std::strin
   if (field.kind == JsonField::Kind::kString && found != names.end()) {
     return static_cast<size_t>(found - names.begin());
   }
+  // All of them, however many: there is no other place that lists what a line may say.
+  const std::optional<std::string> nearest = NearestName(field.value, Words(names));
   Fail(field.value_offset, field.value.size(),
        fmt::format("unknown {}: {}", field.key, Shown(field)),
-       SuggestName(field.value, Words(names)), ErrorCode::kInvalidArgument);
+       nearest ? fmt::format("did you mean {}?", *nearest)
+               : fmt::format("known: {}", fmt::join(names, ", ")),
+       ErrorCode::kInvalidArgument);
   return 0;
 }
 

@@ -46,13 +46,14 @@ class LineReader {
   void Adam();
   void Copy();
   void Cast();
+  void Moved();
   void Mixture();
   void Collect();
 
   Result<OperationLine> Take();
 
  private:
-  static const std::array<Entry, 24>& Entries();
+  static const std::array<Entry, 29>& Entries();
 
   void Add(std::variant<Operation, Collective> part) { line_.parts.push_back(std::move(part)); }
   void AddMemory(MemoryBoundKind kind, double bytes_read, double bytes_written) {
@@ -73,10 +74,10 @@ class LineReader {
   int64_t rows_ = 0;  // of memory-bound parts: the line's tokens, once read
 };
 
-const std::array<LineReader::Entry, 24>& LineReader::Entries() {
+const std::array<LineReader::Entry, 29>& LineReader::Entries() {
   using enum MemoryBoundKind;
   using enum CollectiveKind;
-  static constexpr std::array<Entry, 24> kEntries = {{
+  static constexpr std::array<Entry, 29> kEntries = {{
       {.op = "gemm", .read = &LineReader::Gemm, .has_matrices = true},
       {.op = "grouped_gemm", .read = &LineReader::GroupedGemm, .has_matrices = true},
       {.op = "attention", .read = &LineReader::Attention},
@@ -100,6 +101,11 @@ const std::array<LineReader::Entry, 24>& LineReader::Entries() {
       {.op = "optimizer", .read = &LineReader::Adam},
       {.op = "copy", .read = &LineReader::Copy},
       {.op = "cast", .read = &LineReader::Cast},
+      {.op = "gradient_norm", .read = &LineReader::Moved, .memory = kGradientNorm},
+      {.op = "dropout", .read = &LineReader::Moved, .memory = kDropout},
+      {.op = "permute", .read = &LineReader::Moved, .memory = kPermute},
+      {.op = "routing", .read = &LineReader::Moved, .memory = kRouting},
+      {.op = "scan", .read = &LineReader::Moved, .memory = kScan},
       {.op = "moe", .read = &LineReader::Mixture, .has_matrices = true},
   }};
   return kEntries;
@@ -223,6 +229,13 @@ void LineReader::Cast() {
             elements * BytesPerElement(output).base());
 }
 
+/// What a kernel moves depends on more than a line says (a mask's width, how many copies): bytes.
+void LineReader::Moved() {
+  rows_ = fields_.CountOr("tokens", 0);
+  const double bytes_read = D(fields_.Count("read_bytes", kMostBytes));
+  AddMemory(entry_->memory, bytes_read, D(fields_.CountOr("written_bytes", 0, kMostBytes)));
+}
+
 void LineReader::Mixture() {
   const int64_t tokens = fields_.Count("tokens");
   const int64_t hidden = fields_.Count("hidden");
@@ -321,7 +334,7 @@ void LineReader::ReadCondition() {
 }
 
 Result<OperationLine> LineReader::Take() {
-  std::array<std::string_view, 24> ops;
+  std::array<std::string_view, 29> ops;
   std::ranges::transform(Entries(), ops.begin(), &Entry::op);
   const size_t op = fields_.Choice("op", ops);
   RETURN_IF_ERROR(fields_.Check());  // what else the line may say depends on the operation

@@ -19,10 +19,12 @@
 /// | adam | parameters [dtype of the weights, gradient_dtype]; fp32 master copy and moments |
 /// | copy | bytes (read plus written) |
 /// | cast | elements, or tokens and hidden [output_dtype] |
-/// | moe | tokens hidden ffn experts top_k [gated ep skew]: router, choice, permutation, two
-/// grouped | |     | GEMMs with the activation between, permutation back. ep: GPUs that share the
-/// experts and | |     | the rows; skew: exponent of the power law of loads (measured tables only;
-/// 0: even) | | all_reduce, all_gather, reduce_scatter, all_to_all, broadcast, send | bytes ranks |
+/// | gradient_norm, dropout, permute, routing, scan | read_bytes [written_bytes tokens] |
+/// | moe | tokens hidden ffn experts top_k [gated ep skew]: router, choice, permutation, |
+/// |     | two grouped GEMMs with the activation between, permutation back. |
+/// |     | ep: GPUs that share the experts and the rows |
+/// |     | skew: exponent of the power law of loads (measured tables only; 0: even) |
+/// | all_reduce, all_gather, reduce_scatter, all_to_all, broadcast, send | bytes ranks |
 /// |     | [ranks_per_node]; `bytes` as nccl-tests counts them; send: 2 ranks |
 ///
 /// Every line may give clock, launch, cache, and those with matrices layout.

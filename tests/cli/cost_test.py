@@ -55,7 +55,11 @@ class Cost(CliTest):
     def test_strict_calibration_refuses_what_was_not_measured(self):
         self.cost([GEMM], "--gpu", "h100-sxm", "--strict-calibration")
         self.cost([GEMM], "--gpu", "h100-pcie", "--strict-calibration", code=3, says="no measurement of gemm")
-        self.cost([GEMM], "--gpu", "h100-sxm", "--strict-calibration", "--calibration", "none", code=3)
+        self.cost([GEMM], "--gpu", "h100-sxm", "--strict-calibration", "--calibration", "none", code=3,
+                  says="drop the flag   [--strict-calibration]")
+        # How many ranks share a node is told as it was priced, though the line leaves it open.
+        self.cost([LINES[2]], "--gpu", "h100-sxm", "--strict-calibration", "--calibration", "none", code=3,
+                  says="over 2 ranks, 2 a node")
         self.cost([GEMM], "--gpu", "h100-sxm", "--calibration", "h100-sxn", code=2, says="did you mean h100-sxm")
 
     def test_every_format_says_the_same(self):
@@ -81,6 +85,27 @@ class Cost(CliTest):
         self.assertIn("warm cache", json.loads(out)["error"])
         # A mistake that can be mended outranks it.
         self.cost([GEMM[:-1] + ',"cache":"warm"}', "{}"], *roofline, code=2)
+
+    def test_the_steady_condition_may_be_said_aloud_and_another_that_was_not_measured_is_2(self):
+        told = [LINES[2][:-1] + f',{key}}}' for key in ('"clock":"burst"', '"launch":"graph"', '"cache":"cold"')]
+        answers = self.cost([LINES[2], *told], "--gpu", "h100-sxm", "-o", "jsonl").splitlines()
+        self.assertEqual(set(answers), {answers[0]})
+        self.cost([LINES[2][:-1] + ',"clock":"sustained"}'], "--gpu", "h100-sxm", code=2, says="no clock of its own")
+        self.cost([LINES[2][:-1] + ',"launch":"eager"}'], "--gpu", "h100-sxm", code=2, says="was not measured so")
+        # No table of such a type, and no table of such a cache, are one kind of answer.
+        for line in (GEMM.replace("bf16", "fp32")[:-1] + ',"clock":"burst"}', GEMM[:-1] + ',"cache":"warm","launch":"eager"}'):
+            self.cost([line], "--gpu", "h100-sxm", code=2, says="gemm was not measured so")
+
+    def test_every_operation_is_listed_where_one_is_unknown_and_in_help(self):
+        done = self.expect(2, "cost", "--gpu", "h100-sxm", stdin=b'{"op":"quicksort"}\n', says="known: gemm, grouped_gemm")
+        names = done.stderr.decode().split("known: ")[1].split("\n")[0].split(", ")
+        self.assertGreater(len(names), 20)
+        text = self.expect(0, "cost", "--help").stdout.decode()
+        for name in names:
+            self.assertRegex(text, rf"\b{name}\b")
+        (answer,) = self.cost(['{"op":"dropout","read_bytes":8000000,"written_bytes":9000000}'],
+                              "--gpu", "h100-sxm", "-o", "jsonl").splitlines()
+        self.assertGreater(json.loads(answer)["time_s"], 17e6 / 3.36e12)
 
     def test_collectives_say_where_they_ran(self):
         self.cost([LINES[2]], "--gpu", "h100-sxm", says="collectives on")
