@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <filesystem>
@@ -71,6 +72,16 @@ Result<int> CalibrateImport(Session& session, Words files) {
                            "ridgeline calibrate import all_reduce.log --gpu h100-sxm");
   }
   ASSIGN_OR_RETURN(const std::vector<calibration::Measurement> points, ReadPoints(session, files));
+  if (!session.line.gpu.empty()) {
+    ASSIGN_OR_RETURN(const hardware::Gpu gpu, GpuOf(session, "import"));
+    if (std::ranges::any_of(points, [&](const calibration::Measurement& point) {
+          return point.gpu != gpu.name && point.gpu != session.line.gpu;
+        })) {
+      return InvalidArgument(
+          fmt::format("not all of these points are of {}: {}", gpu.name, GpusIn(points)),
+          "a file that names its GPU keeps it: drop --gpu, or import that file by itself");
+    }
+  }
   std::string lines;
   for (const calibration::Measurement& point : points) {
     lines += calibration::MeasurementLine(point) + "\n";

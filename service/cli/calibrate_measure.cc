@@ -25,9 +25,9 @@ constexpr double kDefaultSeconds = 570;
 
 /// As calibration/measure/run.sh knows them.
 const std::vector<std::string>& FamilyNames() {
-  static const std::vector<std::string> names = {"check", "host",        "sustained",   "gemm",
-                                                 "hbm",   "moe",         "beside",      "attention",
-                                                 "peer",  "collectives", "beside-ranks"};
+  static const std::vector<std::string> names = {
+      "check",     "host",  "sustained", "gemm", "hbm",         "moe",         "experts",
+      "attention", "paged", "beside",    "peer", "collectives", "beside-ranks"};
   return names;
 }
 
@@ -96,7 +96,7 @@ tl::unexpected<Error> NoGpu(std::string why) {
                .hint = "run this on a host that has one; the points can be fitted anywhere"});
 }
 
-/// What runs Python scripts, and whether it can time attention.
+/// What runs Python scripts, and whether it can time attention and experts.
 Status CheckPython(Session& session) {
   const char* const variable = std::getenv("PYTHON");  // NOLINT(concurrency-mt-unsafe)
   const std::string python = variable == nullptr ? "python3" : variable;
@@ -107,16 +107,22 @@ Status CheckPython(Session& session) {
                            "PYTHON=/path/to/python3 names another");
   }
   const std::string& families = session.line.families;
-  if (!families.empty() && families.find("attention") == std::string::npos) {
+  std::string without;  // families that PyTorch times
+  for (const std::string_view family : {"attention", "experts", "paged"}) {
+    if (families.empty() || families.find(family) != std::string::npos) {
+      without += (without.empty() ? "" : ", ") + std::string(family);
+    }
+  }
+  if (without.empty()) {
     return {};
   }
   ASSIGN_OR_RETURN(const ChildResult torch,
                    RunChild({python, "-c", "import torch"}, ChildOutput::kKept, session.stop));
   if (torch.exit_code != 0) {
     session.Note(
-        fmt::format("attention will not be measured: {} has no PyTorch; "
+        fmt::format("{} will not be measured: {} has no PyTorch; "
                     "PYTHON=/path/to/python3 names one that has",
-                    python));
+                    without, python));
   }
   return {};
 }

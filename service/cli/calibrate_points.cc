@@ -2,12 +2,17 @@
 #include <filesystem>
 #include <iterator>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "base/grouped_number.h"
+#include "base/nearest_name.h"
+#include "calibration/gz_text.h"
 #include "calibration/imported_ops.h"
+#include "calibration/nccl_tests_log.h"
+#include "calibration/nsys_export.h"
 #include "calibration/nvtx_operation.h"
 #include "calibration/point_source.h"
 #include "service/cli/calibrate_actions.h"
@@ -29,6 +34,83 @@ void TellLeftOut(const Session& session, const std::string& file,
   }
 }
 
+/// What the user tells of files that leave it open.
+struct Told {
+  calibration::TraceFacts trace;
+  std::optional<CollectiveKind> collective;  // of logs
+};
+
+/// "op=all_reduce" is for logs; all else is for traces.
+Result<Told> ToldBy(const CommandLine& line) {
+  constexpr std::string_view kOp = "op=";
+  Told told;
+  for (const std::string& fact : line.trace_facts) {
+    if (!fact.starts_with(kOp)) {
+      RETURN_IF_ERROR(calibration::AddTraceFact(fact, told.trace));
+      continue;
+    }
+    const std::string name = fact.substr(kOp.size());
+    std::vector<std::string> names;
+    for (const CollectiveKind kind :
+         {CollectiveKind::kAllReduce, CollectiveKind::kAllGather, CollectiveKind::kReduceScatter,
+          CollectiveKind::kAllToAll, CollectiveKind::kBroadcast, CollectiveKind::kSend}) {
+      names.emplace_back(CollectiveName(kind));
+      if (names.back() == name) {
+        told.collective = kind;
+      }
+    }
+    if (!told.collective) {
+      return InvalidArgument("--assume op is no collective: " + name, SuggestName(name, names));
+    }
+  }
+  return told;
+}
+
+/// A log whose collective was told. Any other file says itself what ran, and is refused.
+Result<calibration::ImportedPoints> ReadLogOf(CollectiveKind kind, const std::string& path,
+                                              const std::string& gpu) {
+  std::string text;
+  if (!calibration::IsImportedOpsName(path) && !calibration::IsSqlite(path)) {
+    ASSIGN_OR_RETURN(text, calibration::ReadText(path));
+  }
+  if (!calibration::IsNcclTestsLog(text)) {
+    return InvalidArgument("--assume op=... is for logs of nccl-tests, and this is none: " + path,
+                           "import it by itself");
+  }
+  if (gpu.empty()) {
+    return InvalidArgument("a log of nccl-tests does not name the catalog's GPU: " + path,
+                           "give --gpu NAME; names: ridgeline list gpus");
+  }
+  ASSIGN_OR_RETURN(calibration::ImportedPoints read,
+                   calibration::ReadNcclTestsLog(path, text, gpu, kind));
+  for (const calibration::Measurement& point : read.points) {
+    if (!calibration::MayBe(point.device, gpu)) {
+      return InvalidArgument(fmt::format("{} was taken on {}, not on {}", path, point.device, gpu),
+                             "give the --gpu that ran; names: ridgeline list gpus");
+    }
+  }
+  return read;
+}
+
+Result<calibration::ImportedPoints> ReadSource(const std::string& path, const std::string& gpu,
+                                               const Told& told) {
+  if (told.collective) {
+    return ReadLogOf(*told.collective, path, gpu);
+  }
+  Result<calibration::ImportedPoints> read = calibration::ReadPointSource(path, gpu, told.trace);
+  // A text that does not begin as JSON (a word, as of true, may) was taken for JSON lines because
+  // its name says nothing else.
+  constexpr int kLongestWord = 6;
+  if (!read && read.error().message == "not JSON" && read.error().where &&
+      read.error().where->line == 1 && read.error().where->column <= kLongestWord) {
+    read.error().message = "neither JSON lines nor a log of nccl-tests";
+    read.error().hint =
+        "a public table is known by its name, SYSTEM__ENGINE-VERSION__FAMILY.csv, as "
+        "h100_sxm__vllm-0.24.0__gemm.csv.gz; systems: a100_sxm, h100_sxm, h200_sxm";
+  }
+  return read;
+}
+
 }  // namespace
 
 Result<hardware::Gpu> GpuOf(const Session& session, std::string_view action) {
@@ -42,10 +124,7 @@ Result<hardware::Gpu> GpuOf(const Session& session, std::string_view action) {
 }
 
 Result<std::vector<calibration::Measurement>> ReadPoints(Session& session, Words files) {
-  calibration::TraceFacts facts;
-  for (const std::string& fact : session.line.trace_facts) {
-    RETURN_IF_ERROR(calibration::AddTraceFact(fact, facts));
-  }
+  ASSIGN_OR_RETURN(const Told told, ToldBy(session.line));
   if (!session.line.gpu.empty()) {
     RETURN_IF_ERROR(GpuOf(session, "import"));  // a name that is known
   }
@@ -53,8 +132,7 @@ Result<std::vector<calibration::Measurement>> ReadPoints(Session& session, Words
   for (const std::string& file : files) {
     RETURN_IF_ERROR(session.stop.Check());
     const std::string path = file == "-" ? "/dev/stdin" : file;
-    ASSIGN_OR_RETURN(calibration::ImportedPoints read,
-                     calibration::ReadPointSource(path, session.line.gpu, facts));
+    ASSIGN_OR_RETURN(calibration::ImportedPoints read, ReadSource(path, session.line.gpu, told));
     TellLeftOut(session, file, read);
     std::move(read.points.begin(), read.points.end(), std::back_inserter(points));
   }

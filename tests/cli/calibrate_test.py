@@ -73,6 +73,29 @@ class Import(CliTest):
         self.expect(2, "calibrate", "import", log, "--gpu", "h200-sxm", says="NVIDIA H100 80GB HBM3, not on h200-sxm")
         self.expect(2, "calibrate", "import", log, "--gpu", "h100-sx", says="did you mean h100-sxm?")
 
+    def test_an_older_log_needs_its_collective_from_its_name_or_from_the_user(self):
+        text = NCCL_LOG.split("\n", 1)[1]  # the first line names the program
+        gpu = ["--gpu", "h100-sxm"]
+        op_of = lambda done: lines_of(done.stdout)[0]["op"]["op"]
+        named = self.write("all_gather_perf.log", text)
+        self.assertEqual(op_of(self.expect(0, "calibrate", "import", named, *gpu)), "all_gather")
+        log = self.write("run7.log", text)
+        self.expect(2, "calibrate", "import", log, *gpu, says=["all_reduce_perf.log", "--assume op=all_reduce"])
+        told = self.expect(0, "calibrate", "import", log, *gpu, "--assume", "op=reduce_scatter")
+        self.assertEqual(op_of(told), "reduce_scatter")
+        self.expect(2, "calibrate", "import", log, "--assume", "op=all_reduce", says="--gpu")
+        self.expect(2, "calibrate", "import", log, "--gpu", "h200-sxm", "--assume", "op=all_reduce", says="not on h200-sxm")
+        self.expect(2, "calibrate", "import", log, *gpu, "--assume", "op=all_reduc", says="did you mean all_reduce?")
+        self.expect(2, "calibrate", "import", HBM, *gpu, "--assume", "op=all_reduce", says="for logs of nccl-tests")
+
+    def test_a_public_table_is_known_by_its_name_which_says_its_gpu(self):
+        name = "h100_sxm__vllm-0.24.0__gemm.csv.gz"
+        table = os.path.join(POINTS, name)
+        self.expect(2, "calibrate", "import", table, "--gpu", "h200-sxm", says=["not all of these points", "h100-sxm"])
+        with open(table, "rb") as file:
+            renamed = self.write("gemm.csv.gz", file.read())
+        self.expect(2, "calibrate", "import", renamed, says="SYSTEM__ENGINE-VERSION__FAMILY.csv")
+
     def test_an_export_of_nsight_systems_becomes_points(self):
         path = os.path.join(self.folder, "report.sqlite")
         thread = 7 << 24
@@ -223,6 +246,14 @@ class Measure(CliTest):
             done = self.expect(2, "calibrate", "measure", *arguments, says=["no GPU to measure here", "fitted anywhere"])
             self.assertEqual(done.stdout, b"")
         self.assertEqual(os.listdir(self.folder), [])
+
+    def test_every_family_that_the_script_knows_can_be_asked_for(self):
+        with open(os.path.join(SOURCE, "calibration", "measure", "run.sh")) as script:
+            (families,) = [line.split("out of ")[1].strip() for line in script if "out of check," in line]
+        self.assertIn("paged", families)
+        done = run("calibrate", "measure", os.path.join(self.folder, "points"), "--families", families + ",atention")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn(b"--families does not know: atention", done.stderr)
 
     def test_mistakes_are_found_before_anything_runs(self):
         self.expect(2, "calibrate", "measure", "--families", "gemm,atention", says="did you mean attention?")
