@@ -1,6 +1,6 @@
-/// Measurements to a profile: for each pattern, condition and source, physics first (four numbers),
-/// then how far and how many neighbours the residual is taken from, then the ranges from
-/// cross-validation.
+/// Measurements to a profile: for each pattern, condition, source and variant, physics first (four
+/// numbers), then the residual by trees, by neighbours or by both (table_fit.h), then the ranges
+/// from rows left out; and over all of them the law of sustained clocks.
 ///
 /// Held-out points never come in: Fit refuses them, so that no figure which `calibrate check`
 /// prints over them can be a figure of memory.
@@ -44,8 +44,8 @@ inline constexpr size_t kFewestRows = 8;
 
 /// kFailedPrecondition when any point is held out; kInvalidArgument when nothing remains. Own
 /// measurements precede imported ones, plain ones those `with` a variant, which have tables of
-/// their own; else the order of sources is that of the points. Takes about a second for 20,000
-/// points.
+/// their own; else the order of sources is that of the points. Takes a
+/// minute for 100,000 points.
 Result<Fitted> Fit(std::span<const Measurement> points, const hardware::Gpu& gpu, const Stop& stop,
                    const FitOptions& options = {});
 

@@ -226,16 +226,6 @@ double LocalModel::OctavesOutside(const Features& features) const {
   return octaves;
 }
 
-Estimate LocalModel::Where(const Features& features) const {
-  Neighbour nearest;
-  Estimate estimate{.octaves_outside = OctavesOutside(features)};
-  if (index_.Find(PlaceOf(features), -1, {&nearest, 1}) == 1) {
-    estimate.nearest = nearest.row;
-    estimate.distance = std::sqrt(nearest.distance2);
-  }
-  return estimate;
-}
-
 Estimate LocalModel::At(const Features& features, int32_t except) const {
   std::array<Neighbour, kMostNeighbours> found_storage;
   const std::span<Neighbour> room(found_storage.data(), static_cast<size_t>(settings_.neighbours));
@@ -261,8 +251,6 @@ Estimate LocalModel::At(const Features& features, int32_t except) const {
     errors += weights[i] * row.error;
     average += weights[i] * row.residual;
   }
-  estimate.nearest = found.front().row;
-  estimate.distance = std::sqrt(found.front().distance2);
   estimate.reach = std::sqrt(found.back().distance2);
   estimate.neighbour_error = errors / sum;
   estimate.octaves_outside = OctavesOutside(features);

@@ -53,10 +53,8 @@ struct Estimate {
   double log_time = 0;
   double neighbour_error = 0;  // the neighbours' own when each is left out, weighted
   double spread = 0;           // of the neighbours' residuals about the local fit
-  double distance = 0;         // to the nearest row, in scaled octaves
   double reach = 0;            // to the farthest one used
   double octaves_outside = 0;  // of the box of measured coordinates, unscaled; 0: inside
-  int32_t nearest = -1;
 };
 
 /// What the law reads: logarithms of neighbour error, spread and reach, each kept off zero.
@@ -71,8 +69,6 @@ class LocalModel {
              std::span<const float> errors, const LocalSettings& settings);
   /// `except`: a row to pretend was not measured.
   Estimate At(const Features& features, int32_t except = -1) const;
-  /// Only where the shape stands: nearest row, distance, octaves outside.
-  Estimate Where(const Features& features) const;
 
  private:
   struct Row {

@@ -293,7 +293,6 @@ Result<Cost> MeasuredCostModel::CostOf(const TimedOperation& operation,
   const Operation plain = *BaseOperation(operation);
   const Result<Seconds> bound = PeakBound(gpu(), plain);
   if (!bound) {
-    // A cache in FP8 on a GPU without FP8 arithmetic can still be timed; nothing else can.
     return tl::unexpected(bound.error());
   }
   if (!cost && condition != Condition{}) {

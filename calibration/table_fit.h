@@ -1,7 +1,8 @@
-/// Fits one table. Every choice is made by error over the table's own rows, on a
-/// sample when there are many: physics by mean absolute log error; the scale of each coordinate and
-/// the number of neighbours by median plus a quarter of the 90th percentile, so that neither the
-/// usual shape nor the awkward one is bought with the other.
+/// Fits one table. Every choice is made by error over the table's own rows: physics by mean
+/// absolute log error; the scale of each coordinate and the number of neighbours, whether trees,
+/// neighbours or both answer, and whether to start from a kin's residual by median plus a quarter
+/// of the 90th percentile of rows left out, so that neither the usual shape nor the awkward one is
+/// bought with the other.
 #pragma once
 
 #include <memory>

@@ -30,8 +30,7 @@ class MeasuredCosts {
   virtual const CalibrationIdentity& identity() const = 0;
   /// Falls back to the roofline where nothing was measured, and says so by its evidence.
   virtual const CostModel& operations() const = 0;
-  /// Collectives from what was measured; everything else is asked of `otherwise`. What it returns
-  /// does not outlive this.
+  /// Collectives from what was measured; everything else is asked of `otherwise`.
   virtual std::unique_ptr<const CollectiveCost> Complete(
       std::unique_ptr<const CollectiveCost> otherwise) const = 0;
 };

@@ -36,11 +36,11 @@ class Reliance {
   std::array<double, kNumEvidence> Shares() const;
   /// The worst that matters: with everything worse it makes up at least a twentieth of the time.
   Evidence Overall() const;
-  /// Writes the shares, the operations that were not measured and the profile into the report, and
-  /// names the evidence of every metric that depends on time.
   /// Fails (kFailedPrecondition, path kStrictPath) when the cluster takes measured costs only and
   /// something here is extrapolated or analytic; names it.
   Status CheckMeasured(const hardware::Cluster& cluster) const;
+  /// Writes the shares, the operations that were not measured and the profile into the report, and
+  /// names the evidence of every metric that depends on time.
   void WriteInto(Report& report, const compute::OperationTime& time) const;
 
  private:
