@@ -1,4 +1,4 @@
-/// Profiles of measured costs as tables: what `list calibrations` and `describe calibration` print.
+/// Profiles of measured costs: what `list calibrations` and `describe calibration` print.
 #pragma once
 
 #include <string>
@@ -11,7 +11,12 @@ namespace ridgeline::cli {
 
 /// One row a profile. Errors: a profile that does not read.
 Result<report::Table> CalibrationsTable(const hardware::Catalog& catalog);
-/// One row a table of a profile, by name or path: condition, shapes, errors of unseen shapes, source.
-Result<report::Table> CalibrationTable(const hardware::Catalog& catalog, const std::string& name);
+
+/// A profile, by name or path: its GPU, device, SHA-256 and the law of sustained clocks, then one
+/// row a table: condition, shapes, errors of unseen shapes, source, library, variant. People read
+/// percents; json (one object, the tables in `tables`), jsonl and csv (the tables alone) have
+/// shares as numbers.
+Result<std::string> CalibrationText(const hardware::Catalog& catalog, const std::string& name,
+                                    report::OutputFormat format);
 
 }  // namespace ridgeline::cli

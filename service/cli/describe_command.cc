@@ -130,8 +130,7 @@ Result<int> Describe(Session& session) {
     return DescribeModelFile(session, path);
   }
   if (kind->kind == Kind::kCalibration) {
-    ASSIGN_OR_RETURN(const report::Table table, CalibrationTable(session.catalog, name));
-    session.out = report::RenderTable(table, session.line.output);
+    ASSIGN_OR_RETURN(session.out, CalibrationText(session.catalog, name, session.line.output));
     return kExitDone;
   }
   if (kind->kind == Kind::kSuite) {

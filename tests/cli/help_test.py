@@ -1,4 +1,5 @@
 """Help, completion, and what list, describe and explain show."""
+import hashlib
 import json
 import os
 import shutil
@@ -56,7 +57,21 @@ class Catalog(CliTest):
         self.assertIn("vllm", [row["name"] for row in rows])
         rows = json.loads(self.expect(0, "list", "calibrations", "-o", "json").stdout)
         self.assertIn("h100-sxm", [row["name"] for row in rows])
-        self.expect(0, "describe", "calibration", "h100-sxm", "-o", "json")
+
+    def test_a_calibration_says_what_it_is_and_in_numbers(self):
+        profile = json.loads(self.expect(0, "describe", "calibration", "h100-sxm", "-o", "json").stdout)
+        with open(os.path.join(SOURCE, "configs", "calibration", "h100-sxm.calibration"), "rb") as file:
+            self.assertEqual(profile["sha256"], hashlib.sha256(file.read()).hexdigest())
+        self.assertIn("H100", profile["device"])
+        self.assertGreater(profile["sustained"]["slope"], 0)
+        for table in profile["tables"]:
+            self.assertGreater(table["shapes"], 0)
+            self.assertTrue(0 <= table["median_error"] <= table["p90"] and 0 <= table["coverage"] <= 1, table)
+        text = self.expect(0, "describe", "calibration", "h100-sxm").stdout.decode()
+        self.assertIn(profile["sha256"], text)
+        self.assertIn("log(sustained / burst time)", text)
+        self.expect(2, "describe", "calibration", "none", says=["a word of --calibration", "list calibrations"])
+        self.expect(2, "describe", "calibration", "h100-sxn", says="did you mean h100-sxm?")
 
     def test_lists_have_every_format(self):
         for form in ("table", "wide", "json", "jsonl", "csv", "md"):
