@@ -200,16 +200,30 @@ std::string MeasuredShare(const sim::Report& report) {
   return text;
 }
 
+/// A twentieth of worse evidence names the whole (sim/reliance.h): then the word alone misleads.
+bool IsMostlyMeasured(const sim::Report& report) {
+  return report.calibration &&
+         report.evidence[static_cast<size_t>(Evidence::kMeasured)] +
+                 report.evidence[static_cast<size_t>(Evidence::kInterpolated)] >
+             0.5;
+}
+
 std::string Trust(const sim::Report& report) {
   const sim::Metric* const headline = report.Find(sim::HeadlineMetric(report.kind));
   if (headline == nullptr) {
     return {};
   }
-  std::string text = fmt::format("\ntrust   {} is {}", HeadlineName(report.kind),
-                                 EvidenceName(headline->evidence));
+  std::string text = fmt::format(
+      "\ntrust   {} is {}{}", HeadlineName(report.kind),
+      IsMostlyMeasured(report) && headline->evidence >= Evidence::kExtrapolated ? "partly " : "",
+      EvidenceName(headline->evidence));
   if (headline->value > 0 && headline->high > headline->low) {
     text += fmt::format(", {:+.0f} to {:+.0f} %", 100 * (headline->low / headline->value - 1),
                         100 * (headline->high / headline->value - 1));
+    if (report.calibration) {
+      // Ranges of measured costs are those of kernels and links, and of nothing else.
+      text += " by kernels and links, host time and composition not in it";
+    }
   }
   text += MeasuredShare(report);
   const auto is_default = [](const sim::Assumption& assumption) {
