@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "service/calibrations/calibration_source.h"
 #include "service/cli/shell_word.h"
 
 namespace ridgeline::cli {
@@ -19,6 +20,12 @@ std::string AskedAgain(const CommandLine& line, const std::string& command) {
   add_all("--set", line.overrides);
   for (const std::filesystem::path& folder : line.configs) {
     question += " --configs " + ShellWord(folder.string());
+  }
+  if (line.calibration != calibrations::kAuto) {
+    add_all("--calibration", {line.calibration});
+  }
+  if (line.is_strict_calibration) {
+    question += " --strict-calibration";
   }
   if (line.seed) {
     question += fmt::format(" --seed {}", *line.seed);

@@ -54,9 +54,9 @@ std::string OverviewHelp() {
       "ridgeline simulate llama-3.1-8b-8xh100\nridgeline list gpus\nridgeline explain training");
   text += fmt::format("\nnot built yet: {}\n", not_built);
   text +=
-      "exit codes: 0 done, 1 the answer is no, 2 mistake in what you wrote, 4 deadline, 5 not "
-      "built yet,\n"
-      "            70 a bug of ours, 130 interrupted\n";
+      "exit codes: 0 done, 1 the answer is no, 2 mistake in what you wrote, 3 not measured\n"
+      "            (--strict-calibration), 4 deadline, 5 not built yet, 70 a bug of ours, 130 "
+      "interrupted\n";
   return text;
 }
 

@@ -1,4 +1,4 @@
-"""Exit codes are a contract: 0 done, 1 the answer is no, 2 mistake, 4 deadline, 5 not built yet, 130 interrupted."""
+"""Exit codes are a contract: 0 done, 1 the answer is no, 2 mistake, 3 not measured, 4 deadline, 5 not built yet, 130 interrupted."""
 import os
 import signal
 import subprocess
@@ -62,6 +62,11 @@ class ExitCodes(CliTest):
             self.expect(2, "calibrate", "measure", says="no GPU to measure here")
         table = self.write("h100_sxm__trtllm-1.3__mamba2.csv", "latency\n")
         self.expect(5, "calibrate", "import", table, says=["not built yet", "mamba2"])
+
+    def test_what_was_not_measured_is_3_where_nothing_else_is_taken_and_what_is_next_keeps_the_choice(self):
+        done = self.expect(3, "simulate", DEMO, "--calibration", "none", "--strict-calibration", says="no measurement of")
+        self.assertIn(b"drop the flag   [--strict-calibration]", done.stderr)
+        self.expect(0, "simulate", DEMO, "--calibration", "none", says=f"ridgeline simulate {DEMO} --calibration none -o wide")
 
     def test_a_deadline_is_4(self):
         self.expect(4, "simulate", DEMO, "--timeout", "1 ns", says="deadline exceeded")
