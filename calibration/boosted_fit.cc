@@ -14,7 +14,7 @@ BoostingSettings ForResiduals(size_t rows) {
   constexpr size_t kMany = 600;
   constexpr size_t kVeryMany = 5000;
   BoostingSettings settings;
-  settings.trees = rows < kMany ? 300 : rows < kVeryMany ? 1000 : 500;
+  settings.trees = rows < kMany ? 300 : rows < kVeryMany ? 1000 : 480;
   settings.rate = rows < kMany ? 0.06 : rows < kVeryMany ? 0.05 : 0.1;
   settings.leaf_steps = rows < kVeryMany ? 1 : 2;
   settings.clip_quantile = rows < kMany ? 0.9 : 0.8;

@@ -1,5 +1,6 @@
 // INV-6 for operations: nothing beats the roofline at the vendor's peaks, on any shipped GPU.
 #include <algorithm>
+#include <cmath>
 
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
@@ -108,13 +109,15 @@ TEST_F(RooflineProperty, TheOnlyFactorsBelowPeakAreTheListedSustainedRates) {
       if (!peak) {
         continue;
       }
-      gpu.sustained_attention = Sustained<FlopsPerSecond>{*peak, *peak, *peak, "peak"};
+      // Cited in 16 bit; the same share of the peak holds in other types.
+      const FlopsPerSecond sixteen = PeakOf(gpu, DType::kBf16).value_or(*peak);
+      gpu.sustained_attention = Sustained<FlopsPerSecond>{sixteen, sixteen, sixteen, "peak"};
       const Seconds roofline =
           std::max(FlopsOf(operation) / *peak, BytesOf(operation) / gpu.memory.bandwidth);
       const Cost cost = Roofline(gpu).CostOf(operation).value();
-      RC_ASSERT(cost.mean == roofline);
-      RC_ASSERT(cost.low == roofline);
-      RC_ASSERT(cost.high == roofline);
+      for (const Seconds time : {cost.mean, cost.low, cost.high}) {
+        RC_ASSERT(std::abs(time / roofline - 1) <= 1e-14);
+      }
     }
   }));
 }
