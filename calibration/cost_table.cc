@@ -149,6 +149,17 @@ CostTable::Answer CostTable::AnswerTo(const TimedOperation& operation) const {
   Answer answer{.cost = {},
                 .beyond = std::max(where.octaves_outside, where.distance - table_->farthest)};
   answer.beyond = std::max(answer.beyond, 0.0);
+  if (answer.beyond > 0) {
+    // Trees ask about one size at a time and know nothing of a corner where no row is: away from
+    // the rows physics goes on from the nearest one instead.
+    const auto row = static_cast<size_t>(where.nearest);
+    const Features nearest =
+        FeaturesOf(WithShape(table_->pattern, table_->shapes[row]), table_->rates);
+    const Physics& physics = table_->settings.physics;
+    const double held =
+        LogPhysics(physics, features) + table_->log_times[row] - LogPhysics(physics, nearest);
+    log_time += std::min(answer.beyond, 1.0) * (held - log_time);
+  }
   Evidence evidence = Evidence::kInterpolated;
   double wider = 0;
   if (search_->transfer_error > 0 || answer.beyond > 0) {

@@ -38,6 +38,18 @@ class VarintReader {
  public:
   explicit VarintReader(std::string_view bytes) : bytes_(bytes) {}
   int64_t Next() {
+    // Most numbers are small: one byte.
+    if (at_ < bytes_.size() && static_cast<unsigned char>(bytes_[at_]) < 128) {
+      const uint64_t bits = static_cast<unsigned char>(bytes_[at_++]);
+      return static_cast<int64_t>(bits >> 1U) ^ -static_cast<int64_t>(bits & 1U);
+    }
+    return NextLong();
+  }
+  bool is_short() const { return is_short_; }
+  bool is_done() const { return at_ == bytes_.size(); }
+
+ private:
+  int64_t NextLong() {
     uint64_t bits = 0;
     for (unsigned shift = 0; shift < 64; shift += 7) {
       if (at_ >= bytes_.size()) {
@@ -52,10 +64,7 @@ class VarintReader {
     }
     return static_cast<int64_t>(bits >> 1U) ^ -static_cast<int64_t>(bits & 1U);
   }
-  bool is_short() const { return is_short_; }
-  bool is_done() const { return at_ == bytes_.size(); }
 
- private:
   std::string_view bytes_;
   size_t at_ = 0;
   bool is_short_ = false;
@@ -371,6 +380,7 @@ Result<Profile> DecodeProfile(std::string_view bytes) {
     }
     ASSIGN_OR_RETURN(const std::string rows, Inflate(bytes.substr(end + 1), length));
     VarintReader in(rows);
+    profile.tables.reserve(header.at("tables").size());
     for (const Json& json : header.at("tables")) {
       profile.tables.push_back(TableOf(json));
       const size_t count = json.at("rows");

@@ -58,7 +58,8 @@ double Whereabouts::BeginningOfHoles() const {
     index_.Find(places_[i], static_cast<int32_t>(i), {&nearest, 1});
     distances.push_back(std::sqrt(nearest.distance2));
   }
-  return 2 * ExactQuantile(distances, 0.995);
+  constexpr double kSlack = 1.2;
+  return kSlack * ExactQuantile(distances, 0.995);
 }
 
 }  // namespace ridgeline::calibration

@@ -23,8 +23,8 @@ class Whereabouts {
   explicit Whereabouts(std::span<const Features> rows);
   /// `except`: a row to pretend was not measured.
   Whereabout Of(const Features& features, int32_t except = -1) const;
-  /// Twice as far from its nearest row as all but one row in 200 are: a hole begins there. Once
-  /// would call the middle between two measured columns one.
+  /// A fifth farther from its nearest row than all but one row in 200 are from theirs: a hole
+  /// begins there. The middle of a cell of a grid lies nearer than that.
   double BeginningOfHoles() const;
 
  private:
