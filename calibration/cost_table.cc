@@ -124,9 +124,20 @@ CostTable::~CostTable() = default;
 CostTable::CostTable(CostTable&&) noexcept = default;
 CostTable& CostTable::operator=(CostTable&&) noexcept = default;
 
-CostTable::Answer CostTable::AnswerTo(const TimedOperation& operation) const {
+CostTable::Place CostTable::PlaceOf(const TimedOperation& operation) const {
   search_->Build(*table_);
-  const Features features = FeaturesOf(operation, search_->rates);
+  Place place{.features = FeaturesOf(operation, search_->rates)};
+  place.beyond = search_->whereabouts->OctavesOutside(place.features);
+  if (place.beyond == 0) {  // in the box, perhaps in a hole
+    const double distance =
+        search_->whereabouts->Nearest(place.features, table_->farthest).distance;
+    place.beyond = std::max(distance - table_->farthest, 0.0);
+  }
+  return place;
+}
+
+Cost CostTable::CostAt(const TimedOperation& operation, const Place& place) const {
+  const Features& features = place.features;
   const Shape shape = ShapeOf(operation);
   const double share = table_->local_share;
   double log_time = 0;
@@ -145,26 +156,22 @@ CostTable::Answer CostTable::AnswerTo(const TimedOperation& operation) const {
                                             search_->num_inputs, shape));
     }
   }
-  const Whereabout where = search_->whereabouts->Of(features);
-  Answer answer{.cost = {},
-                .beyond = std::max(where.octaves_outside, where.distance - table_->farthest)};
-  answer.beyond = std::max(answer.beyond, 0.0);
-  if (answer.beyond > 0) {
+  if (place.beyond > 0) {
     // Trees ask about one size at a time and know nothing of a corner where no row is: away from
     // the rows physics goes on from the nearest one instead.
-    const auto row = static_cast<size_t>(where.nearest);
+    const auto row = static_cast<size_t>(search_->whereabouts->Nearest(features).row);
     const Features nearest =
         FeaturesOf(WithShape(table_->pattern, table_->shapes[row]), table_->rates);
     const Physics& physics = table_->settings.physics;
     const double held =
         LogPhysics(physics, features) + table_->log_times[row] - LogPhysics(physics, nearest);
-    log_time += std::min(answer.beyond, 1.0) * (held - log_time);
+    log_time += std::min(place.beyond, 1.0) * (held - log_time);
   }
   Evidence evidence = Evidence::kInterpolated;
   double wider = 0;
-  if (search_->transfer_error > 0 || answer.beyond > 0) {
+  if (search_->transfer_error > 0 || place.beyond > 0) {
     evidence = Evidence::kExtrapolated;
-    wider = table_->error_per_octave * answer.beyond + search_->transfer_error;
+    wider = table_->error_per_octave * place.beyond + search_->transfer_error;
   } else if (const auto row = std::lower_bound(table_->shapes.begin(), table_->shapes.end(), shape);
              row != table_->shapes.end() && *row == shape) {
     log_time = table_->log_times[static_cast<size_t>(row - table_->shapes.begin())];
@@ -172,11 +179,10 @@ CostTable::Answer CostTable::AnswerTo(const TimedOperation& operation) const {
   }
   const Seconds mean = Seconds::FromBase(std::exp(log_time));
   const ErrorScale& scale = table_->error_scales[BandOf(mean)];
-  answer.cost = {.mean = mean,
-                 .low = mean * std::exp(-scale.below * typical - wider),
-                 .high = mean * std::exp(scale.above * typical + wider),
-                 .evidence = evidence};
-  return answer;
+  return {.mean = mean,
+          .low = mean * std::exp(-scale.below * typical - wider),
+          .high = mean * std::exp(scale.above * typical + wider),
+          .evidence = evidence};
 }
 
 }  // namespace ridgeline::calibration

@@ -82,14 +82,17 @@ class CostTable {
   CostTable& operator=(CostTable&&) noexcept;
 
   const FittedTable& fitted() const { return *table_; }
-  struct Answer {
-    Cost cost;
-    double beyond =
-        0;  // octaves outside of the measured box, or into a hole; 0: the table holds it
+  /// Where an operation stands in the table. `operation` has this table's pattern up to what the
+  /// caller is willing to overlook.
+  struct Place {
+    Features features;
+    double beyond = 0;  // octaves outside of the measured box, or into a hole; 0: held
   };
-  /// `operation` has this table's pattern up to what the caller is willing to overlook.
-  Answer AnswerTo(const TimedOperation& operation) const;
-  Cost CostOf(const TimedOperation& operation) const { return AnswerTo(operation).cost; }
+  Place PlaceOf(const TimedOperation& operation) const;
+  Cost CostAt(const TimedOperation& operation, const Place& place) const;
+  Cost CostOf(const TimedOperation& operation) const {
+    return CostAt(operation, PlaceOf(operation));
+  }
 
  private:
   struct Search;

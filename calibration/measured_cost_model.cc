@@ -156,26 +156,28 @@ const CostTable* MeasuredCostModel::FindTable(const TimedOperation& pattern,
                                               const Condition& condition,
                                               const TimedOperation& operation, Cost& cost) const {
   const CostTable* best = nullptr;
-  double least = 0;
+  CostTable::Place place;
   bool has_own = false;
   for (const CostTable& table : tables_) {
     const FittedTable& fitted = table.fitted();
     if (!fitted.variant.empty() || fitted.pattern != pattern || fitted.condition != condition) {
       continue;
     }
-    const CostTable::Answer answer = table.AnswerTo(operation);
-    if (best == nullptr || answer.beyond < least) {
-      best = &table;
-      least = answer.beyond;
-      cost = answer.cost;
-      if (has_own && !fitted.is_own()) {
-        cost.low = cost.low * std::exp(-kErrorAcrossLibraries);
-        cost.high = cost.high * std::exp(kErrorAcrossLibraries);
-      }
-    }
     has_own = has_own || fitted.is_own();
-    if (least == 0) {
+    const CostTable::Place here = table.PlaceOf(operation);
+    if (best == nullptr || here.beyond < place.beyond) {
+      best = &table;
+      place = here;
+    }
+    if (place.beyond == 0) {
       break;
+    }
+  }
+  if (best != nullptr) {
+    cost = best->CostAt(operation, place);
+    if (has_own && !best->fitted().is_own()) {
+      cost.low = cost.low * std::exp(-kErrorAcrossLibraries);
+      cost.high = cost.high * std::exp(kErrorAcrossLibraries);
     }
   }
   return best;

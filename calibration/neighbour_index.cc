@@ -37,6 +37,7 @@ struct NeighbourIndex::Search {
   std::array<uint64_t, kMostFound> keys;  // the first `count`, ascending
   Place offsets{};                        // from the place to the cell being visited, by dimension
   float bound = 0;                        // sum of their squares
+  float enough2 = -1;                     // squared distance at which the search may stop
 
   float Farthest() const { return NeighbourOf(keys[count - 1]).distance2; }
   void Offer(float distance2, int32_t row) {
@@ -150,7 +151,8 @@ void NeighbourIndex::Visit(Search& search, int32_t begin, int32_t end, int32_t n
   // and Mount 1993).
   const float before = search.offsets[d];
   const float bound = search.bound - before * before + beyond * beyond;
-  if (search.count < search.room || bound <= search.Farthest()) {
+  if (search.count < search.room ||
+      (bound <= search.Farthest() && search.Farthest() > search.enough2)) {
     const float outer = search.bound;
     search.bound = bound;
     search.offsets[d] = beyond;
@@ -160,9 +162,11 @@ void NeighbourIndex::Visit(Search& search, int32_t begin, int32_t end, int32_t n
   }
 }
 
-size_t NeighbourIndex::Find(const Place& place, int32_t except, std::span<Neighbour> found) const {
+size_t NeighbourIndex::Find(const Place& place, int32_t except, std::span<Neighbour> found,
+                            float enough) const {
   CHECK(found.size() <= kMostFound, "{} neighbours", found.size());
   Search search(place, except, found.size());
+  search.enough2 = enough >= 0 ? enough * enough : -1;
   if (!found.empty()) {
     Visit(search, 0, static_cast<int32_t>(rows_.size()), 0);
   }

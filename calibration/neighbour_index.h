@@ -28,7 +28,9 @@ class NeighbourIndex {
 
   /// Fills `found` (kMostFound at most) with the nearest rows, nearest first (ties by row), leaving
   /// out row `except`; returns how many there are.
-  size_t Find(const Place& place, int32_t except, std::span<Neighbour> found) const;
+  /// `enough`: once all that is found lies within it, nearer ones need not be looked for.
+  size_t Find(const Place& place, int32_t except, std::span<Neighbour> found,
+              float enough = -1) const;
   size_t size() const { return rows_.size(); }
 
  private:

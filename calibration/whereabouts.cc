@@ -36,19 +36,19 @@ Whereabouts::Whereabouts(std::span<const Features> rows) {
   index_ = NeighbourIndex(places_, num_coordinates_);
 }
 
-Whereabout Whereabouts::Of(const Features& features, int32_t except) const {
-  const NeighbourIndex::Place place = PlaceOf(features);
-  Whereabout where;
-  Neighbour nearest;
-  if (index_.Find(place, except, {&nearest, 1}) == 1) {
-    where.nearest = nearest.row;
-    where.distance = std::sqrt(nearest.distance2);
-  }
+double Whereabouts::OctavesOutside(const Features& features) const {
+  double outside = 0;
   for (size_t d = 0; d < static_cast<size_t>(num_coordinates_); ++d) {
-    where.octaves_outside = std::max<double>(
-        {where.octaves_outside, least_[d] - kBoxSlack - place[d], place[d] - most_[d] - kBoxSlack});
+    const double value = features.terms[d];
+    outside = std::max({outside, least_[d] - kBoxSlack - value, value - most_[d] - kBoxSlack});
   }
-  return where;
+  return outside;
+}
+
+NearestRow Whereabouts::Nearest(const Features& features, double enough) const {
+  Neighbour nearest;
+  CHECK(index_.Find(PlaceOf(features), -1, {&nearest, 1}, static_cast<float>(enough)) == 1);
+  return {.row = nearest.row, .distance = std::sqrt(nearest.distance2)};
 }
 
 double Whereabouts::BeginningOfHoles() const {

@@ -12,17 +12,18 @@
 
 namespace ridgeline::calibration {
 
-struct Whereabout {
-  int32_t nearest = -1;
-  double distance = 0;         // to the nearest row
-  double octaves_outside = 0;  // of the box; 0: inside
+struct NearestRow {
+  int32_t row = 0;
+  double distance = 0;
 };
 
 class Whereabouts {
  public:
   explicit Whereabouts(std::span<const Features> rows);
-  /// `except`: a row to pretend was not measured.
-  Whereabout Of(const Features& features, int32_t except = -1) const;
+  /// Of the box that the rows span; 0: inside.
+  double OctavesOutside(const Features& features) const;
+  /// A row within `enough` octaves will do for the nearest where there is one.
+  NearestRow Nearest(const Features& features, double enough = 0) const;
   /// A fifth farther from its nearest row than all but one row in 200 are from theirs: a hole
   /// begins there. The middle of a cell of a grid lies nearer than that.
   double BeginningOfHoles() const;

@@ -39,13 +39,14 @@ TEST(WhereaboutsTest, BesideARowOutsideOfTheBoxOrInAHole) {
   const std::vector<Features> rows = Corner();
   const Whereabouts whereabouts(rows);
   EXPECT_DOUBLE_EQ(whereabouts.BeginningOfHoles(), 1.2) << "rows lie one octave apart";
-  const Whereabout row = whereabouts.Of(At(3, 4));
+  const NearestRow row = whereabouts.Nearest(At(3, 4));
   EXPECT_EQ(row.distance, 0);
-  EXPECT_EQ(rows[static_cast<size_t>(row.nearest)].terms[1], 4);
-  EXPECT_NEAR(whereabouts.Of(At(13, 0)).octaves_outside, 3, 0.03);
-  const Whereabout corner = whereabouts.Of(At(9, 9));
-  EXPECT_EQ(corner.octaves_outside, 0) << "each size by itself was measured";
-  EXPECT_GT(corner.distance, whereabouts.BeginningOfHoles()) << "but not both together";
+  EXPECT_EQ(rows[static_cast<size_t>(row.row)].terms[1], 4);
+  EXPECT_NEAR(whereabouts.OctavesOutside(At(13, 0)), 3, 0.03);
+  EXPECT_EQ(whereabouts.OctavesOutside(At(9, 9)), 0) << "each size by itself was measured";
+  EXPECT_GT(whereabouts.Nearest(At(9, 9)).distance, whereabouts.BeginningOfHoles())
+      << "but not both together";
+  EXPECT_LE(whereabouts.Nearest(At(2.4F, 2.4F), 1.2).distance, 1.2) << "any that is near enough";
 }
 
 // GEMMs with m x n below 2^20 only: both large is nowhere near what was measured.
