@@ -69,7 +69,7 @@ std::shared_ptr<const Prior> PriorFor(const Group& group, const Profile& profile
   return nullptr;
 }
 
-double FlopsAtPeak(const TimedOperation& operation, const MachineRates& rates) {
+double SecondsAtPeak(const TimedOperation& operation, const MachineRates& rates) {
   return FeaturesOf(operation, rates).compute_seconds;
 }
 
@@ -94,7 +94,7 @@ SustainedLaw FitSustained(std::span<const Measurement* const> points, const hard
       const Cost cost = table->CostOf(point.operation);
       if (cost.evidence < Evidence::kExtrapolated) {
         const double seconds = cost.mean.base();
-        slowdowns.push_back({.utilisation = FlopsAtPeak(point.operation, fitted.rates) / seconds,
+        slowdowns.push_back({.utilisation = SecondsAtPeak(point.operation, fitted.rates) / seconds,
                              .log_slowdown = std::log(point.time.base() / seconds)});
       }
     }
