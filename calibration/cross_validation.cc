@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "base/percentile.h"
 #include "base/random.h"
@@ -47,12 +48,16 @@ std::vector<uint8_t> FoldsOf(size_t rows) {
   return folds;
 }
 
+double Objective(std::vector<double> absolute_errors) {
+  return ExactQuantile(absolute_errors, 0.5) + ExactQuantile(absolute_errors, 0.9) / 4;
+}
+
 double Objective(std::span<const UnseenRow> rows) {
   std::vector<double> errors;
   for (const UnseenRow& row : rows) {
     errors.push_back(std::abs(row.error));
   }
-  return ExactQuantile(errors, 0.5) + ExactQuantile(errors, 0.9) / 4;
+  return Objective(std::move(errors));
 }
 
 std::array<ErrorScale, kNumBands> FitErrorScales(std::span<const UnseenRow> rows) {

@@ -25,6 +25,7 @@ struct UnseenRow {
 
 /// Median plus a quarter of the 90th percentile of |error|: what models are chosen by, so that
 /// neither the usual shape nor the awkward one is bought with the other.
+double Objective(std::vector<double> absolute_errors);
 double Objective(std::span<const UnseenRow> rows);
 
 /// The shortest range that holds nine rows in ten, in units of the typical error, by band of

@@ -135,12 +135,12 @@ bool IsMeasuredOn(const Profile& profile, const hardware::Gpu& gpu) {
   });
 }
 
-MeasuredCostModel::MeasuredCostModel(Profile profile, hardware::Gpu gpu)
-    : MeasuredCostModel(profile, gpu, !IsMeasuredOn(profile, gpu)) {}
-
-MeasuredCostModel::MeasuredCostModel(Profile profile, hardware::Gpu gpu, bool is_transferred)
-    : roofline_(std::move(gpu)), sustained_(profile.sustained), is_transferred_(is_transferred) {
-  const double transfer_error = !is_transferred ? 0
+MeasuredCostModel::MeasuredCostModel(Profile profile, hardware::Gpu gpu,
+                                     std::optional<bool> is_transferred)
+    : roofline_(std::move(gpu)),
+      sustained_(profile.sustained),
+      is_transferred_(is_transferred.value_or(!IsMeasuredOn(profile, roofline_.gpu()))) {
+  const double transfer_error = !is_transferred_ ? 0
                                 : profile.architecture == roofline_.gpu().architecture
                                     ? kErrorWithinArchitecture
                                     : kErrorAcrossArchitectures;

@@ -30,8 +30,8 @@ bool IsMeasuredOn(const Profile& profile, const hardware::Gpu& gpu);
 class MeasuredCostModel final : public hardware::CostModel {
  public:
   /// A profile of another GPU is used as transferred: everything extrapolated, ranges wider.
-  MeasuredCostModel(Profile profile, hardware::Gpu gpu);
-  MeasuredCostModel(Profile profile, hardware::Gpu gpu, bool is_transferred);
+  /// `is_transferred`: unset: as IsMeasuredOn says.
+  MeasuredCostModel(Profile profile, hardware::Gpu gpu, std::optional<bool> is_transferred = {});
 
   Result<Cost> CostOf(const Operation& operation) const override;
   Result<Cost> CostInLongRun(const Operation& operation) const override;

@@ -211,7 +211,7 @@ class TableFitter {
       const auto i = static_cast<size_t>(row);
       errors.push_back(std::abs(model.At(features_[i], row).log_time - log_times_[i]));
     }
-    return ExactQuantile(errors, 0.5) + ExactQuantile(errors, 0.9) / 4;
+    return Objective(std::move(errors));
   }
 
   void AddEdge(const LocalSettings& settings, int d, float cut, bool is_upper,

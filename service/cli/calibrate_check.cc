@@ -11,6 +11,7 @@
 #include "service/calibrations/calibration_source.h"
 #include "service/cli/calibrate_actions.h"
 #include "service/cli/exit_code.h"
+#include "service/report/metric_text.h"
 
 namespace ridgeline::cli {
 namespace {
@@ -22,8 +23,6 @@ using report::Align;
 using report::OutputFormat;
 using report::Table;
 using Json = nlohmann::ordered_json;
-
-std::string Percent(double share) { return fmt::format("{:.1f} %", 100 * share); }
 
 /// The shipped profile of the GPU, or what the user named.
 Result<std::filesystem::path> ProfilePath(const Session& session, const hardware::Gpu& gpu) {
@@ -93,10 +92,12 @@ Table TableOf(const Accuracy& accuracy) {
                           {"worst case", Align::kLeft, true}},
               .rows = {}};
   for (const AccuracyRow& row : accuracy.rows) {
-    table.rows.push_back({row.family, row.band, std::to_string(row.points), Percent(row.median),
-                          Percent(row.p90), Percent(row.coverage), Percent(row.median_half_width),
-                          std::to_string(row.extrapolated), Percent(row.bias), Percent(row.mape),
-                          Percent(row.worst), row.source, row.worst_case});
+    table.rows.push_back(
+        {row.family, row.band, std::to_string(row.points), report::PercentText(row.median),
+         report::PercentText(row.p90), report::PercentText(row.coverage),
+         report::PercentText(row.median_half_width), std::to_string(row.extrapolated),
+         report::PercentText(row.bias), report::PercentText(row.mape),
+         report::PercentText(row.worst), row.source, row.worst_case});
   }
   return table;
 }

@@ -9,6 +9,7 @@
 #include "calibration/profile.h"
 #include "service/cli/calibrate_actions.h"
 #include "service/cli/exit_code.h"
+#include "service/report/metric_text.h"
 
 namespace ridgeline::cli {
 namespace {
@@ -18,8 +19,6 @@ using report::Align;
 using report::OutputFormat;
 using report::Table;
 using Json = nlohmann::ordered_json;
-
-std::string Percent(double share) { return fmt::format("{:.1f} %", 100 * share); }
 
 Json JsonOf(const calibration::FittedTable& fitted) {
   return {{"table", calibration::TableTitle(fitted)},
@@ -67,8 +66,9 @@ std::string Rendered(const calibration::Fitted& fitted, size_t held_out, OutputF
   for (const calibration::FittedTable& row : fitted.profile.tables) {
     const calibration::UnseenError& unseen = row.unseen;
     table.rows.push_back({calibration::TableTitle(row), std::to_string(row.shapes.size()),
-                          Percent(unseen.median), Percent(unseen.p90), Percent(unseen.coverage),
-                          Percent(unseen.half_width), row.source});
+                          report::PercentText(unseen.median), report::PercentText(unseen.p90),
+                          report::PercentText(unseen.coverage),
+                          report::PercentText(unseen.half_width), row.source});
   }
   return RenderTable(table, format);
 }

@@ -11,6 +11,7 @@
 #include "base/sha256.h"
 #include "calibration/profile.h"
 #include "service/calibrations/calibration_source.h"
+#include "service/report/metric_text.h"
 
 namespace ridgeline::cli {
 namespace {
@@ -36,8 +37,6 @@ Result<std::filesystem::path> Find(const hardware::Catalog& catalog, const std::
   return path;
 }
 
-std::string Percent(double share) { return fmt::format("{:.1f} %", 100 * share); }
-
 /// Fitted numbers are known to no more digits.
 double Rounded(double value) { return std::round(value * 1e5) / 1e5; }
 
@@ -53,8 +52,9 @@ Table TablesForPeople(const calibration::Profile& profile) {
               .rows = {}};
   for (const FittedTable& fitted : profile.tables) {
     table.rows.push_back({TableTitle(fitted), std::to_string(fitted.shapes.size()),
-                          Percent(fitted.unseen.median), Percent(fitted.unseen.p90),
-                          Percent(fitted.unseen.coverage), Describe(fitted.condition),
+                          report::PercentText(fitted.unseen.median),
+                          report::PercentText(fitted.unseen.p90),
+                          report::PercentText(fitted.unseen.coverage), Describe(fitted.condition),
                           fitted.source, fitted.library});
   }
   return table;

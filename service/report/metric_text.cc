@@ -60,8 +60,10 @@ std::string ValueText(double value, std::string_view unit) {
   return fmt::format("{} {}", number, unit);
 }
 
+std::string PercentText(double share) { return fmt::format("{:.1f} %", 100 * share); }
+
 std::string MetricText(const sim::Metric& metric, double value) {
-  return IsRatio(metric) ? fmt::format("{:.1f} %", 100 * value) : ValueText(value, metric.unit);
+  return IsRatio(metric) ? PercentText(value) : ValueText(value, metric.unit);
 }
 
 std::string RangeText(const sim::Metric& metric) {

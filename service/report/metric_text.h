@@ -13,6 +13,8 @@ namespace ridgeline::report {
 std::string ValueText(double value, std::string_view unit);
 /// As ValueText, and ratios (mfu, hfu) as percentages.
 std::string MetricText(const sim::Metric& metric, double value);
+/// A share of 1 as "42.1 %".
+std::string PercentText(double share);
 /// "16.9 s to 18.7 s"; empty when the range is the value itself.
 std::string RangeText(const sim::Metric& metric);
 /// Shortest text that reads back to the same double: for machines.
