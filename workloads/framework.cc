@@ -65,6 +65,7 @@ const Schema<Framework>& SchemaOf(Tag<Framework>) {
           .Optional("dropout", &Framework::dropout,
                     "dropout on embeddings, branches and attention's probabilities")
           .Optional("overlap", &Framework::overlap, "which communication runs behind computation")
+          .Optional("host", &Framework::host, "time that the host takes to issue work")
           .Optional("gradient_bucket", &Framework::gradient_bucket,
                     "gradients, in their reduce type, before a reduction starts",
                     {.at_least = Bytes{}})

@@ -11,6 +11,7 @@
 #include "base/config_reader.h"
 #include "base/dtype.h"
 #include "base/operation.h"
+#include "workloads/host_time.h"
 
 namespace ridgeline::workloads {
 
@@ -55,6 +56,7 @@ struct Framework {
   /// flash kernel it costs nothing.
   bool dropout = false;
   Overlap overlap;
+  HostTime host;
   Bytes gradient_bucket;  // of gradients in their reduce type, before a reduction starts
   Bytes gradient_bucket_per_replica;  // times the replicas: the bucket, where that is more
   std::string default_sharding = "zero-1";
