@@ -6,13 +6,15 @@
 /// of a near pattern (fp16 for bf16 and the reverse, another output type, with or without
 /// accumulation: physics tells the difference in bytes, evidence at best interpolated), for the
 /// grouped GEMMs of a mixture the measured mixture layer's efficiency (extrapolated), and else the
-/// roofline (analytic). Whatever it takes, no answer is faster than the roofline at the vendor's
+/// roofline (analytic). FlashAttention-2 asks the tables of PyTorch's "flash" variant first, and
+/// then those of fused attention within what libraries differ by (extrapolated). Whatever it takes, no answer is faster than the roofline at the vendor's
 /// peaks (INV-6).
 #pragma once
 
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "calibration/cost_table.h"
@@ -34,7 +36,7 @@ class MeasuredCostModel final : public hardware::CostModel {
   MeasuredCostModel(Profile profile, hardware::Gpu gpu, std::optional<bool> is_transferred = {});
 
   Result<Cost> CostOf(const Operation& operation) const override;
-  Result<Cost> CostInLongRun(const Operation& operation) const override;
+  Result<Cost> CostInLongRun(const Operation& operation, double load) const override;
   /// What no table holds is the roofline's, in its own condition (hardware/condition.h).
   Result<Cost> CostUnder(const Operation& operation, const Condition& condition) const override;
   std::optional<Cost> CostOfLayer(const MixtureLayer& layer,
@@ -51,13 +53,19 @@ class MeasuredCostModel final : public hardware::CostModel {
  private:
   /// nullptr when no table of `pattern` is there.
   const CostTable* FindTable(const TimedOperation& pattern, const Condition& condition,
-                             const TimedOperation& operation, Cost& cost) const;
-  std::optional<Cost> Tabulated(const TimedOperation& operation, const Condition& condition) const;
+                             const TimedOperation& operation, Cost& cost,
+                             std::string_view variant) const;
+  std::optional<Cost> Tabulated(const TimedOperation& operation, const Condition& condition,
+                                std::string_view variant = {}) const;
+  std::optional<Cost> TabulatedFlash2(const Attention& attention, const Condition& condition) const;
   std::optional<Cost> GroupedFromMixture(const GroupedGemm& gemm) const;
   Result<Cost> MixtureByRoofline(const MixtureLayer& layer) const;
 
-  Result<Cost> AsCalled(const Operation& operation, hardware::Clock clock) const;
-  Result<Cost> Sustained(const TimedOperation& operation, const Condition& condition) const;
+  Result<Cost> AsCalled(const Operation& operation, hardware::Clock clock, double load) const;
+  Result<Cost> CostAtLoad(const TimedOperation& operation, const Condition& condition,
+                          double load) const;
+  Result<Cost> Sustained(const TimedOperation& operation, const Condition& condition,
+                         double load) const;
 
   hardware::Roofline roofline_;
   SustainedLaw sustained_;

@@ -15,6 +15,9 @@
 
 namespace ridgeline::hardware {
 
+/// Load of a run that is nothing but the operation asked about: no operation exceeds the peak.
+inline constexpr double kAlone = 1.0;
+
 class CostModel {
  public:
   virtual ~CostModel() = default;
@@ -24,8 +27,13 @@ class CostModel {
   /// operation's data type. Thread-safe.
   virtual Result<Cost> CostOf(const Operation& operation) const = 0;
   /// The same where kernels follow each other for seconds, as in any simulated run: in the steady
-  /// condition but at sustained clocks, and with layouts as frameworks call them.
-  virtual Result<Cost> CostInLongRun(const Operation& operation) const { return CostOf(operation); }
+  /// condition but at sustained clocks, and with layouts as frameworks call them. `load`: the mean
+  /// share of peak arithmetic that the run's kernels reach, which its clocks follow; kAlone: the
+  /// run is this operation over and over.
+  virtual Result<Cost> CostInLongRun(const Operation& operation, double load) const {
+    static_cast<void>(load);
+    return CostOf(operation);
+  }
   /// The same under a condition. Fails (kFailedPrecondition) where it cannot answer for that one;
   /// a model that knows a single condition fails with kUnimplemented.
   virtual Result<Cost> CostUnder(const Operation& operation, const Condition& condition) const;

@@ -135,15 +135,15 @@ void LineReader::GroupedGemm() {
 void LineReader::Attention() {
   static constexpr std::array<std::string_view, 2> kPhases = {"prefill", "decode"};
   static constexpr std::array<std::string_view, 2> kPasses = {"forward", "backward"};
-  static constexpr std::array<std::string_view, 2> kKernels = {"flash", "naive"};
+  static constexpr std::array<std::string_view, 3> kKernels = {"flash", "naive", "flash-2"};
   ridgeline::Attention attention;
   const bool is_decode = fields_.Choice("phase", kPhases) == 1;
   const bool is_backward = fields_.OptionalChoice("pass", kPasses).value_or(0) == 1;
   attention.phase = is_decode ? AttentionPhase::kDecode : AttentionPhase::kPrefill;
   attention.pass = is_backward ? AttentionPass::kBackward : AttentionPass::kForward;
-  attention.kernel = fields_.OptionalChoice("kernel", kKernels).value_or(0) == 1
-                         ? AttentionKernel::kNaive
-                         : AttentionKernel::kFlash;
+  // In the order of AttentionKernel.
+  attention.kernel =
+      static_cast<AttentionKernel>(fields_.OptionalChoice("kernel", kKernels).value_or(0));
   attention.dtype = dtype_;
   attention.causal = fields_.FlagOr("causal", true);
   attention.batch = fields_.CountOr("batch", 1);

@@ -23,8 +23,20 @@ class OperationTime {
   /// Analytic models of the cluster's GPU and network.
   static OperationTime Analytic(const hardware::Cluster& cluster);
 
+  /// The same costs in a run of this load (run_load.h). Without it every operation is costed as if
+  /// the run were nothing else.
+  OperationTime AtLoad(double load) const {
+    OperationTime time = *this;
+    time.load_ = load;
+    return time;
+  }
+
   /// In a run of seconds and more, at the clocks that the GPU then keeps.
-  Result<Cost> CostOf(const Operation& operation) const { return gpu_->CostInLongRun(operation); }
+  Result<Cost> CostOf(const Operation& operation) const {
+    return gpu_->CostInLongRun(operation, load_);
+  }
+  /// By itself, at the clocks of a moment.
+  Result<Cost> BurstCostOf(const Operation& operation) const { return gpu_->CostOf(operation); }
   Result<Cost> CostUnder(const Operation& operation, const hardware::Condition& condition) const {
     return gpu_->CostUnder(operation, condition);
   }
@@ -46,7 +58,8 @@ class OperationTime {
   // Shared: measured tables live with the cluster's profile, and outlive whoever asks them.
   std::shared_ptr<const hardware::CostModel> gpu_;
   std::shared_ptr<const hardware::MeasuredCosts> measured_;  // of the cluster; may be null
-  std::unique_ptr<const hardware::CollectiveCost> network_;
+  std::shared_ptr<const hardware::CollectiveCost> network_;
+  double load_ = hardware::kAlone;
 };
 
 }  // namespace ridgeline::compute

@@ -46,17 +46,30 @@ TEST(LongRunTest, ALargeGemmIsLongerByTheLawAndANarrowOneIsNot) {
   const Profile profile = Fitted(Points(60, 0.2));
   const MeasuredCostModel model(profile, ShippedGpu("h100-sxm"));
   const Cost burst = model.CostOf(Operation(kLarge)).value();
-  const Cost lasting = model.CostInLongRun(Operation(kLarge)).value();
+  const Cost lasting = model.CostInLongRun(Operation(kLarge), hardware::kAlone).value();
   // 60 % of the peak: e^(0.2 x 0.6) = 1.127.
   EXPECT_NEAR(lasting.mean / burst.mean, 1.127, 0.02);
   EXPECT_LE(lasting.low, lasting.mean);
   EXPECT_LE(lasting.mean, lasting.high);
-  EXPECT_NEAR(
-      model.CostInLongRun(Operation(kNarrow))->mean / model.CostOf(Operation(kNarrow))->mean, 1.0,
-      0.01);
+  EXPECT_NEAR(model.CostInLongRun(Operation(kNarrow), hardware::kAlone)->mean /
+                  model.CostOf(Operation(kNarrow))->mean,
+              1.0, 0.01);
   EXPECT_EQ(lasting.mean,
             model.CostUnder(Operation(kLarge), {.clock = hardware::Clock::kSustained})->mean)
       << "`cost` and simulations agree";
+}
+
+TEST(LongRunTest, ClocksFollowTheRunAndNotTheOperation) {
+  const Profile profile = Fitted(Points(60, 0.2));
+  const MeasuredCostModel model(profile, ShippedGpu("h100-sxm"));
+  const Cost burst = model.CostOf(Operation(kLarge)).value();
+  // At 60 % of the peak in a run that reaches 30 % at the mean: e^(0.2 x 0.3) = 1.062.
+  EXPECT_NEAR(model.CostInLongRun(Operation(kLarge), 0.3)->mean / burst.mean, 1.062, 0.01);
+  EXPECT_NEAR(model.CostInLongRun(Operation(kLarge), 0.0)->mean / burst.mean, 1.0, 0.005);
+  EXPECT_NEAR(
+      model.CostInLongRun(Operation(kNarrow), 0.3)->mean / model.CostOf(Operation(kNarrow))->mean,
+      1.0, 0.01)
+      << "what waits for memory does not wait for the clock";
 }
 
 TEST(LongRunTest, NothingSustainedIsCalledMeasured) {
@@ -65,7 +78,7 @@ TEST(LongRunTest, NothingSustainedIsCalledMeasured) {
   const TimedOperation row = WithShape(profile.tables[0].pattern, profile.tables[0].shapes.front());
   const Operation measured(std::get<Gemm>(row));
   EXPECT_EQ(model.CostOf(measured)->evidence, Evidence::kMeasured);
-  EXPECT_EQ(model.CostInLongRun(measured)->evidence, Evidence::kInterpolated);
+  EXPECT_EQ(model.CostInLongRun(measured, hardware::kAlone)->evidence, Evidence::kInterpolated);
 }
 
 TEST(LongRunTest, TheRooflineIsNotSlowedTwice) {
@@ -74,13 +87,14 @@ TEST(LongRunTest, TheRooflineIsNotSlowedTwice) {
                                       .read = Bytes::FromBase(1e9),
                                       .written = Bytes::FromBase(1e9),
                                       .rows = 4096});
-  EXPECT_EQ(model.CostInLongRun(softmax)->mean,
+  EXPECT_EQ(model.CostInLongRun(softmax, hardware::kAlone)->mean,
             hardware::Roofline(ShippedGpu("h100-sxm")).CostOf(softmax)->mean);
 }
 
 TEST(LongRunTest, WithoutALawTheBurstStands) {
   const MeasuredCostModel model(Fitted(Points(0, 0)), ShippedGpu("h100-sxm"));
-  EXPECT_EQ(model.CostInLongRun(Operation(kLarge))->mean, model.CostOf(Operation(kLarge))->mean);
+  EXPECT_EQ(model.CostInLongRun(Operation(kLarge), hardware::kAlone)->mean,
+            model.CostOf(Operation(kLarge))->mean);
 }
 
 TEST(LongRunTest, ABusyGpuTeachesNoLaw) {
@@ -90,7 +104,7 @@ TEST(LongRunTest, ABusyGpuTeachesNoLaw) {
 TEST(LongRunTest, OnAnotherGpuTheLawIsBetweenNothingAndTwice) {
   const MeasuredCostModel model(Fitted(Points(60, 0.2)), ShippedGpu("h100-pcie"));
   const Cost burst = model.CostOf(Operation(kLarge)).value();
-  const Cost lasting = model.CostInLongRun(Operation(kLarge)).value();
+  const Cost lasting = model.CostInLongRun(Operation(kLarge), hardware::kAlone).value();
   EXPECT_NEAR(lasting.low / burst.low, 1.0, 1e-9);
   EXPECT_GT(lasting.high / burst.high, std::pow(lasting.mean / burst.mean, 2) - 1e-9);
 }
