@@ -59,7 +59,7 @@ double AttentionFlops(const Attention& attention) {
   const double v = ValueDim(attention);
   double products = d + v;
   if (attention.pass == AttentionPass::kBackward) {
-    products = attention.kernel == AttentionKernel::kFlash ? 3 * d + 2 * v : 2 * d + 2 * v;
+    products = IsFused(attention.kernel) ? 3 * d + 2 * v : 2 * d + 2 * v;
   }
   return 2 * ScoredPairs(attention) * products * D(attention.heads) * D(attention.batch);
 }
@@ -79,7 +79,7 @@ double AttentionBytes(const Attention& attention) {
   const double k = keys * D(attention.head_dim);
   const double v = keys * ValueDim(attention);
   const double scores = queries * D(attention.kv_len);
-  const bool is_flash = attention.kernel == AttentionKernel::kFlash;
+  const bool is_flash = IsFused(attention.kernel);
   if (attention.pass == AttentionPass::kForward) {
     return (q + k + v + o + (is_flash ? 0 : 4 * scores)) * element;
   }
@@ -114,6 +114,7 @@ constexpr std::array<std::string_view, 17> kMemoryBoundNames = {
     "rmsnorm", "layernorm", "rotary",        "swiglu",    "gelu",      "residual_add",
     "dropout", "softmax",   "cross_entropy", "embedding", "optimizer", "gradient_norm",
     "cast",    "copy",      "routing",       "permute",   "scan"};
+constexpr std::array<std::string_view, 3> kAttentionKernelNames = {"flash", "naive", "flash-2"};
 constexpr std::array<std::string_view, 6> kCollectiveNames = {
     "all_reduce", "all_gather", "reduce_scatter", "all_to_all", "broadcast", "send"};
 
@@ -160,6 +161,10 @@ std::string_view OperationName(const Operation& operation) {
                     operation);
 }
 
+std::string_view AttentionKernelName(AttentionKernel kernel) {
+  return kAttentionKernelNames[static_cast<size_t>(kernel)];
+}
+
 std::string_view CollectiveName(CollectiveKind kind) {
   return kCollectiveNames[static_cast<size_t>(kind)];
 }
@@ -182,11 +187,14 @@ std::string Describe(const Operation& operation) {
             const bool is_prefill = attention.phase == AttentionPhase::kPrefill;
             const bool is_forward = attention.pass == AttentionPass::kForward;
             return fmt::format(
-                "attention {} {}{} batch {} q {} kv {} heads {}/{} dim {} {}{}{}",
+                "attention {} {}{}{} batch {} q {} kv {} heads {}/{} dim {} {}{}{}",
                 is_prefill ? "prefill" : "decode", is_forward ? "forward" : "backward",
-                attention.kernel == AttentionKernel::kNaive ? " naive" : "", attention.batch,
-                attention.q_len, attention.kv_len, attention.heads, attention.kv_heads,
-                attention.head_dim, DTypeName(attention.dtype), attention.causal ? " causal" : "",
+                attention.kernel == AttentionKernel::kFlash ? "" : " ",
+                attention.kernel == AttentionKernel::kFlash ? ""
+                                                            : AttentionKernelName(attention.kernel),
+                attention.batch, attention.q_len, attention.kv_len, attention.heads,
+                attention.kv_heads, attention.head_dim, DTypeName(attention.dtype),
+                attention.causal ? " causal" : "",
                 attention.window > 0 ? fmt::format(" window {}", attention.window) : "");
           },
           [&operation](const MemoryBound& work) {

@@ -47,9 +47,14 @@ struct GroupedGemm {
 enum class AttentionPhase { kPrefill, kDecode };
 enum class AttentionPass { kForward, kBackward };
 enum class AttentionKernel {
-  kFlash,  // fused, O(q_len) extra memory: Dao et al., arXiv:2205.14135
-  kNaive   // scores written to memory: two batched GEMMs and a softmax, as before 2022
+  kFlash,  // fused, O(q_len) extra memory: Dao et al., arXiv:2205.14135; the fastest that there is
+  kNaive,  // scores written to memory: two batched GEMMs and a softmax, as before 2022
+  kFlash2  // FlashAttention-2 (arXiv:2307.08691), as PyTorch's scaled_dot_product_attention runs it
 };
+/// Whether scores stay on chip: both flash kernels, which move the same bytes.
+constexpr bool IsFused(AttentionKernel kernel) { return kernel != AttentionKernel::kNaive; }
+/// "flash", "naive", "flash-2": in files and in `cost` lines.
+std::string_view AttentionKernelName(AttentionKernel kernel);
 
 /// Scaled dot-product attention over `heads` query heads that share `kv_heads` key and value heads.
 struct Attention {

@@ -7,8 +7,8 @@
 /// accumulation: physics tells the difference in bytes, evidence at best interpolated), for the
 /// grouped GEMMs of a mixture the measured mixture layer's efficiency (extrapolated), and else the
 /// roofline (analytic). FlashAttention-2 asks the tables of PyTorch's "flash" variant first, and
-/// then those of fused attention within what libraries differ by (extrapolated). Whatever it takes, no answer is faster than the roofline at the vendor's
-/// peaks (INV-6).
+/// then those of fused attention within what libraries differ by (extrapolated). Whatever it takes,
+/// no answer is faster than the roofline at the vendor's peaks (INV-6).
 #pragma once
 
 #include <filesystem>

@@ -146,12 +146,14 @@ Attention ReadAttention(FieldReader& fields) {
   if (pass != "forward" && pass != "backward") {
     fields.Blame("pass must be forward or backward: " + pass);
   }
-  if (kernel != "flash" && kernel != "naive") {
-    fields.Blame("kernel must be flash or naive: " + kernel);
+  if (kernel != "flash" && kernel != "naive" && kernel != "flash-2") {
+    fields.Blame("kernel must be flash, flash-2 or naive: " + kernel);
   }
   attention.phase = phase == "decode" ? AttentionPhase::kDecode : AttentionPhase::kPrefill;
   attention.pass = pass == "backward" ? AttentionPass::kBackward : AttentionPass::kForward;
-  attention.kernel = kernel == "naive" ? AttentionKernel::kNaive : AttentionKernel::kFlash;
+  attention.kernel = kernel == "naive"     ? AttentionKernel::kNaive
+                     : kernel == "flash-2" ? AttentionKernel::kFlash2
+                                           : AttentionKernel::kFlash;
   attention.dtype = fields.Type("dtype", DType::kBf16);
   const bool is_decode = attention.phase == AttentionPhase::kDecode;
   attention.causal = fields.Flag("causal", true);
@@ -396,7 +398,7 @@ struct TextWriter {
     return {{"op", "attention"},
             {"phase", attention.phase == AttentionPhase::kPrefill ? "prefill" : "decode"},
             {"pass", attention.pass == AttentionPass::kForward ? "forward" : "backward"},
-            {"kernel", attention.kernel == AttentionKernel::kFlash ? "flash" : "naive"},
+            {"kernel", AttentionKernelName(attention.kernel)},
             {"dtype", DTypeName(attention.dtype)},
             {"causal", attention.causal},
             {"batch", attention.batch},

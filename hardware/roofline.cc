@@ -62,7 +62,7 @@ Result<ArithmeticRate> RateOf(const Gpu& gpu, const Operation& operation) {
         } else if constexpr (std::is_same_v<Op, Attention>) {
           ASSIGN_OR_RETURN(ArithmeticRate rate, MatrixRate(gpu, op.dtype));
           // The naive kernel is two batched GEMMs; only the fused one has a rate of its own.
-          if (op.kernel == AttentionKernel::kFlash && gpu.sustained_attention) {
+          if (IsFused(op.kernel) && gpu.sustained_attention) {
             if (IsSixteenBit(op.dtype)) {
               rate.sustained = gpu.sustained_attention;
             } else if (const auto sixteen = PeakOf(gpu, DType::kBf16)) {

@@ -24,6 +24,8 @@ inline workloads::InferenceSettings SettingsOf(const ForwardScenario& forward,
                                                const hardware::Cluster& cluster) {
   return {.model = &forward.model,
           .fusion = forward.framework.fusion,
+          .attention = forward.framework.attention,
+          .decode_attention = forward.framework.decode_attention,
           .tp = forward.tp,
           .gpus_per_node = cluster.node.gpus,
           .weights = forward.precision,

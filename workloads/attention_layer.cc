@@ -31,10 +31,10 @@ Widths WidthsOnRank(const RankShape& shape, const Mixer& mixer) {
 }
 
 Attention CoreOf(const RankShape& shape, const Mixer& mixer, AttentionPass pass) {
-  const bool is_flash = shape.framework.attention == AttentionChoice::kFlash;
+  const bool is_flash = IsFused(KernelOf(shape.framework.attention));
   return {.phase = AttentionPhase::kPrefill,
           .pass = pass,
-          .kernel = is_flash ? AttentionKernel::kFlash : AttentionKernel::kNaive,
+          .kernel = KernelOf(shape.framework.attention),
           .dtype = shape.compute,
           // Batched GEMMs compute the whole square and mask it afterwards.
           .causal = is_flash,
@@ -73,7 +73,7 @@ void Rotate(RankSteps& steps, const RankShape& shape, const Widths& widths, std:
 Bytes SavedByCore(const RankShape& shape, const Mixer& mixer) {
   const double heads = Real(shape.Cut(mixer.heads));
   const double rows = Real(shape.tokens) * heads;
-  if (shape.framework.attention == AttentionChoice::kFlash) {
+  if (IsFused(KernelOf(shape.framework.attention))) {
     return Bytes::FromBase(rows * 4.0);  // log-sum-exp of each row, fp32
   }
   // Softmax's output; with dropout a mask of a byte and the dropped probabilities too

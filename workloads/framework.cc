@@ -5,9 +5,23 @@
 namespace ridgeline::workloads {
 
 EnumTable<AttentionChoice> EnumNames(Tag<AttentionChoice>) {
-  static constexpr std::array<std::pair<std::string_view, AttentionChoice>, 2> kNames{
-      {{"flash", AttentionChoice::kFlash}, {"naive", AttentionChoice::kNaive}}};
+  static constexpr std::array<std::pair<std::string_view, AttentionChoice>, 3> kNames{
+      {{"flash", AttentionChoice::kFlash},
+       {"naive", AttentionChoice::kNaive},
+       {"flash-2", AttentionChoice::kFlash2}}};
   return kNames;
+}
+
+AttentionKernel KernelOf(AttentionChoice choice) {
+  switch (choice) {
+    case AttentionChoice::kNaive:
+      return AttentionKernel::kNaive;
+    case AttentionChoice::kFlash2:
+      return AttentionKernel::kFlash2;
+    case AttentionChoice::kFlash:
+      break;
+  }
+  return AttentionKernel::kFlash;
 }
 
 const Schema<TrainingDtypes>& SchemaOf(Tag<TrainingDtypes>) {
@@ -60,7 +74,10 @@ const Schema<Framework>& SchemaOf(Tag<Framework>) {
           .Optional("title", &Framework::title, "for people")
           .Optional("aliases", &Framework::aliases, "other names")
           .Optional("dtypes", &Framework::dtypes, "data types of what training keeps and sends")
-          .Optional("attention", &Framework::attention, "the attention kernel")
+          .Optional("attention", &Framework::attention,
+                    "the attention kernel: flash (the GPU's fastest), flash-2 or naive")
+          .Optional("decode_attention", &Framework::decode_attention,
+                    "the attention kernel of one query a sequence")
           .Optional("fusion", &Framework::fusion, "which kernels are one")
           .Optional("dropout", &Framework::dropout,
                     "dropout on embeddings, branches and attention's probabilities")

@@ -15,7 +15,10 @@
 
 namespace ridgeline::workloads {
 
-enum class AttentionChoice { kFlash, kNaive };
+/// kFlash2: FlashAttention-2, as PyTorch's scaled_dot_product_attention runs it; kFlash: the
+/// fastest fused kernel of the GPU.
+enum class AttentionChoice { kFlash, kNaive, kFlash2 };
+AttentionKernel KernelOf(AttentionChoice choice);
 EnumTable<AttentionChoice> EnumNames(Tag<AttentionChoice>);
 
 struct TrainingDtypes {
@@ -51,6 +54,7 @@ struct Framework {
   std::vector<std::string> aliases;
   TrainingDtypes dtypes;
   AttentionChoice attention = AttentionChoice::kFlash;
+  AttentionChoice decode_attention = AttentionChoice::kFlash;  // of one query a sequence
   Fusion fusion;
   /// Dropout on embeddings, on both branches of a layer and on attention's probabilities; inside a
   /// flash kernel it costs nothing.

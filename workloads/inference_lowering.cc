@@ -324,6 +324,9 @@ Result<std::vector<RepeatedStep>> LowerAttention(const InferenceSettings& settin
     CHECK(mixer.heads % settings.tp == 0, "tp {}, {} heads", settings.tp, mixer.heads);
     all.push_back({.name = "attention",
                    .work = Attention{.phase = phase,
+                                     .kernel = KernelOf(phase == AttentionPhase::kDecode
+                                                            ? settings.decode_attention
+                                                            : settings.attention),
                                      .dtype = settings.weights,
                                      .causal = true,
                                      .batch = sequences,

@@ -23,6 +23,8 @@ namespace ridgeline::workloads {
 struct InferenceSettings {
   const Model* model = nullptr;
   Fusion fusion;
+  AttentionChoice attention = AttentionChoice::kFlash;
+  AttentionChoice decode_attention = AttentionChoice::kFlash;
   int64_t tp = 1;
   int64_t gpus_per_node = 8;
   DType weights = DType::kBf16;   // and computation

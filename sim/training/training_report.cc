@@ -165,7 +165,7 @@ hardware::RunProfile ProfileOf(const sim::TrainingScenario& training) {
     run.dtypes.push_back(DType::kFp32);
   }
   run.has_fused_attention =
-      training.framework.attention == workloads::AttentionChoice::kFlash &&
+      training.framework.attention != workloads::AttentionChoice::kNaive &&
       (training.precision == DType::kBf16 || training.precision == DType::kFp16);
   return run;
 }

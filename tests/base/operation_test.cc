@@ -114,6 +114,17 @@ TEST(AttentionTest, TheNaiveKernelMovesTheScores) {
   EXPECT_EQ(ByteCount(attention), (320 + 64) * 2 + 8 * 4);
 }
 
+TEST(AttentionTest, BothFusedKernelsDoTheSameWork) {
+  Attention attention = Small();
+  attention.pass = AttentionPass::kBackward;
+  Attention second = attention;
+  second.kernel = AttentionKernel::kFlash2;
+  EXPECT_EQ(ByteCount(second), ByteCount(attention));
+  EXPECT_EQ(FlopCount(second), FlopCount(attention));
+  EXPECT_NE(Describe(Operation(second)).find(" flash-2 "), std::string::npos);
+  EXPECT_EQ(Describe(Operation(attention)).find("flash"), std::string::npos);
+}
+
 TEST(AttentionTest, FlashMemoryGrowsLinearlyAndNaiveQuadratically) {
   Attention attention = Small();
   attention.q_len = attention.kv_len = 4096;

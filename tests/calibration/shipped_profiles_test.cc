@@ -116,5 +116,39 @@ TEST(ShippedProfilesTest, MeasuredShapesAreGivenAsMeasured) {
   }
 }
 
+// FlashAttention-2 has its own tables for decoding (variant "flash"); for whole prompts it takes
+// the fused kernel's time, extrapolated, from 1/1.08 of its low end to 1/0.55 of its high one.
+TEST(ShippedProfilesTest, FlashAttention2IsPricedByItsVariantElseWithinAWiderRange) {
+  const hardware::Gpu gpu = ShippedGpu("h100-sxm");
+  const Profile profile = ReadProfile(PathOf("h100-sxm")).value();
+  const MeasuredCostModel model(profile, gpu);
+  const MeasuredCostModel variant(OfSource(profile, "own", "flash"), gpu);
+  Attention decode{.phase = AttentionPhase::kDecode,
+                   .batch = 16,
+                   .q_len = 1,
+                   .kv_len = 4096,
+                   .heads = 32,
+                   .kv_heads = 8,
+                   .head_dim = 128};
+  const Cost expected = variant.CostOf(Operation(decode)).value();
+  decode.kernel = AttentionKernel::kFlash2;
+  EXPECT_EQ(model.CostOf(Operation(decode)).value().mean, expected.mean);
+
+  Attention prompt{.q_len = 4096, .kv_len = 4096, .heads = 32, .kv_heads = 8, .head_dim = 128};
+  prompt.pass = AttentionPass::kBackward;
+  Attention second = prompt;
+  second.kernel = AttentionKernel::kFlash2;
+  EXPECT_GT(model.CostOf(Operation(second))->mean, 1.2 * model.CostOf(Operation(prompt))->mean);
+
+  Profile without = profile;
+  std::erase_if(without.tables, [](const FittedTable& table) { return table.variant == "flash"; });
+  const MeasuredCostModel fused_only(without, gpu);
+  const Cost fused = fused_only.CostOf(Operation(prompt)).value();
+  const Cost guess = fused_only.CostOf(Operation(second)).value();
+  EXPECT_EQ(guess.mean, fused.mean);
+  EXPECT_EQ(guess.evidence, Evidence::kExtrapolated);
+  EXPECT_NEAR(guess.high / fused.high, 1 / 0.55, 1e-12);
+}
+
 }  // namespace
 }  // namespace ridgeline::calibration
