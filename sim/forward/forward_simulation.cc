@@ -17,6 +17,7 @@
 #include "sim/report_settings.h"
 #include "sim/trace/chrome_trace.h"
 #include "sim/training/cause.h"
+#include "sim/training/host_cost.h"
 #include "sim/training/training_memory.h"
 
 namespace ridgeline::forward {
@@ -27,6 +28,7 @@ using compute::Duration;
 using compute::kBounds;
 using engine::Picoseconds;
 using training::Cause;
+using training::CostedChain;
 using workloads::InferenceSettings;
 using workloads::RepeatedStep;
 
@@ -39,6 +41,7 @@ struct TimedStep {
   RepeatedStep step;
   Cause cause = Cause::kElementwise;
   Duration time;
+  CostedChain once;  // of one repetition, with its host
 };
 
 /// The pass in order, layers of a kind folded into one: attention follows the writing of its cache.
@@ -76,6 +79,7 @@ Cause CauseOf(const RepeatedStep& step) {
 }
 
 Result<std::vector<TimedStep>> TimePass(std::vector<RepeatedStep> pass, int64_t tp,
+                                        const workloads::HostWork& host,
                                         const compute::OperationTime& time,
                                         sim::Reliance& reliance) {
   std::vector<TimedStep> timed;
@@ -95,6 +99,8 @@ Result<std::vector<TimedStep>> TimePass(std::vector<RepeatedStep> pass, int64_t 
     }
     // One repetition becomes whole picoseconds; the sum of equal ones is exact.
     Duration total = Duration::Of(cost);
+    const CostedChain once =
+        CostedChain::Of(training::HostDuration(training::HostTimeOf(host, step.work)), total);
     for (const Bound bound : kBounds) {
       if (__builtin_mul_overflow(total[bound], step.count, &total[bound])) {
         return Fail({.code = ErrorCode::kOutOfRange,
@@ -103,9 +109,36 @@ Result<std::vector<TimedStep>> TimePass(std::vector<RepeatedStep> pass, int64_t 
       }
     }
     const Cause cause = CauseOf(step);
-    timed.push_back({.step = std::move(step), .cause = cause, .time = total});
+    timed.push_back({.step = std::move(step), .cause = cause, .time = total, .once = once});
   }
   return timed;
+}
+
+bool IsAttention(const RepeatedStep& step) {
+  const auto* operation = std::get_if<Operation>(&step.work);
+  return operation != nullptr && std::holds_alternative<Attention>(*operation);
+}
+
+/// The pass as a chain of host and GPU. Neighbours of one count are the layers that are repeated so
+/// often, each known by its attention; kinds that alternate in the model come one after the other.
+CostedChain ChainOf(const std::vector<TimedStep>& pass, const workloads::HostTime& host) {
+  // Calls before the first operation, and the launch's latency, which delays all alike.
+  Duration start = training::HostDuration(host.step);
+  start += training::HostDuration(host.launch_latency);
+  CostedChain chain = CostedChain::Of(start, Duration{});
+  for (size_t begin = 0, end = 0; begin < pass.size(); begin = end) {
+    CostedChain layers;
+    CostedChain steps;
+    for (; end < pass.size() && pass[end].step.count == pass[begin].step.count; ++end) {
+      if (IsAttention(pass[end].step)) {
+        layers.Append(CostedChain::Of(training::HostDuration(host.layer_forward), Duration{}));
+      }
+      steps.Append(pass[end].once);
+    }
+    layers.Append(steps);
+    chain.Append(layers.Repeated(pass[begin].step.count));
+  }
+  return chain;
 }
 
 /// What must be computed and read: for the rates that are quoted against the peaks.
@@ -164,16 +197,23 @@ Ranged SecondsOf(const Duration& span) {
   return {seconds(Bound::kMean), seconds(Bound::kLow), seconds(Bound::kHigh)};
 }
 
-void AddTime(sim::Report& report, const std::vector<TimedStep>& pass) {
+/// `host`: what the GPU waits for it; null when it has no time.
+void AddTime(sim::Report& report, const std::vector<TimedStep>& pass, const Duration* host) {
+  const auto add = [&](Cause cause, const Duration& sum) {
+    const Ranged value = SecondsOf(sum);
+    Add(report, fmt::format("time.{}", training::CauseName(cause)), value, "s");
+    report.time.push_back({std::string(training::CauseName(cause)),
+                           std::string(training::CauseTitle(cause)), value.mean});
+  };
   for (const Cause cause : kCauses) {
     Duration sum;
     for (const TimedStep& timed : pass) {
       sum += timed.cause == cause ? timed.time : Duration{};
     }
-    const Ranged value = SecondsOf(sum);
-    Add(report, fmt::format("time.{}", training::CauseName(cause)), value, "s");
-    report.time.push_back({std::string(training::CauseName(cause)),
-                           std::string(training::CauseTitle(cause)), value.mean});
+    add(cause, sum);
+  }
+  if (host != nullptr) {
+    add(Cause::kHost, *host);
   }
 }
 
@@ -240,8 +280,10 @@ void AddAssumptions(sim::Report& report, const sim::Scenario& scenario,
   for (const hardware::RateInUse& rate : time.RatesFor(run)) {
     report.assumptions.push_back({rate.what, rate.value, rate.source});
   }
-  report.assumptions.push_back({"host time", "hidden: the pass is one replayed CUDA graph",
-                                "pytorch/pytorch torch/cuda/graphs.py"});
+  if (!training::HasHostTime(forward.framework.host)) {
+    report.assumptions.push_back({"host time", "hidden: the pass is one replayed CUDA graph",
+                                  "pytorch/pytorch torch/cuda/graphs.py"});
+  }
   const bool is_mixture =
       std::any_of(forward.model.layers.begin(), forward.model.layers.end(), [&](int kind) {
         return forward.model.kinds[static_cast<size_t>(kind)].feed_forward.kind ==
@@ -260,11 +302,17 @@ void AddAssumptions(sim::Report& report, const sim::Scenario& scenario,
   }
 }
 
-Status WriteTrace(const std::vector<TimedStep>& pass, std::ostream& out) {
+/// What the GPU waits for its host inside the pass is drawn before it, where the chain has it.
+Status WriteTrace(const std::vector<TimedStep>& pass, const CostedChain& chain, bool has_host,
+                  std::ostream& out) {
   trace::ChromeTrace trace(out);
   trace.Process(1, "forward pass, each rank", 0);
   trace.Thread(1, 1, "GPU", 0);
-  Picoseconds at = 0;
+  if (has_host) {
+    trace.Thread(1, 2, "host", 1);
+    trace.Slice(1, 2, "issue", training::CauseName(Cause::kHost), 0, chain.host[Bound::kMean]);
+  }
+  Picoseconds at = chain.lead[Bound::kMean];
   for (const TimedStep& timed : pass) {
     const Picoseconds span = timed.time[Bound::kMean];
     const std::array<trace::Argument, 1> arguments = {{{"layers", timed.step.count}}};
@@ -287,20 +335,21 @@ Result<sim::Report> SimulateForward(const sim::Scenario& scenario, const sim::Ru
   const compute::OperationTime time = compute::OperationTime::Of(scenario.cluster);
   ASSIGN_OR_RETURN(std::vector<RepeatedStep> lowered, LowerPass(settings, forward));
   sim::Reliance reliance;
-  ASSIGN_OR_RETURN(const std::vector<TimedStep> pass,
-                   TimePass(std::move(lowered), forward.tp, time, reliance));
+  ASSIGN_OR_RETURN(
+      const std::vector<TimedStep> pass,
+      TimePass(std::move(lowered), forward.tp, forward.framework.host.forward, time, reliance));
   RETURN_IF_ERROR(reliance.CheckMeasured(scenario.cluster));
-  Duration total;
-  for (const TimedStep& timed : pass) {
-    total += timed.time;
-  }
+  const CostedChain chain = ChainOf(pass, forward.framework.host);
+  const bool has_host = training::HasHostTime(forward.framework.host);
+  Duration total = chain.lead;
+  total += chain.total;
   if (total[Bound::kHigh] == std::numeric_limits<Picoseconds>::max()) {
     return Fail({.code = ErrorCode::kOutOfRange,
                  .message = "a pass longer than the clock of 106 days",
                  .hint = "look for a rate that is far too small"});
   }
   if (options.trace != nullptr) {
-    RETURN_IF_ERROR(WriteTrace(pass, *options.trace));
+    RETURN_IF_ERROR(WriteTrace(pass, chain, has_host, *options.trace));
   }
 
   sim::Report report;
@@ -325,7 +374,7 @@ Result<sim::Report> SimulateForward(const sim::Scenario& scenario, const sim::Ru
   Add(report, "mbu", Over((work.read / scenario.cluster.gpu.memory.bandwidth).base(), seconds),
       "1");
   AddMemory(report, scenario, settings);
-  AddTime(report, pass);
+  AddTime(report, pass, has_host ? &chain.lead : nullptr);
   AddAssumptions(report, scenario, time);
   reliance.WriteInto(report, time);
   return report;

@@ -17,6 +17,7 @@ constexpr std::array<Words, kNumCauses> kWords = {{
     {"expert_parallel", "expert parallel, exposed"},
     {"pipeline_parallel", "pipeline sends, exposed"},
     {"data_parallel", "data parallel, exposed"},
+    {"host", "waiting for the host"},
     {"bubble", "pipeline bubble"},
 }};
 

@@ -20,9 +20,10 @@ enum class Cause {
   kExpertParallel,    // exposed all-to-all of expert parallelism
   kPipelineParallel,  // exposed sends between stages
   kDataParallel,      // exposed gradient reduction and parameter gathers
+  kHost,              // waiting for the host to issue work
   kBubble             // waiting for other stages
 };
-inline constexpr size_t kNumCauses = 10;
+inline constexpr size_t kNumCauses = 11;
 
 /// "matmul": the metric is "time.matmul".
 std::string_view CauseName(Cause cause);

@@ -45,6 +45,31 @@ Duration CollectiveTime(const compute::OperationTime& time, const Collective& co
   return Duration::Of(cost);
 }
 
+/// The optimizer's kernels come layer by layer: each rank's update is a chain of as many equal
+/// parts.
+EpilogueCosts::Host HostOf(const workloads::HostTime& time, const StageView& stages,
+                           const std::vector<Duration>& update) {
+  EpilogueCosts::Host host;
+  host.start = HostDuration(time.step);
+  host.start += HostDuration(time.launch_latency);
+  host.norm = HostDuration(time.update);
+  const Duration each = HostDuration(time.update_per_layer);
+  for (size_t rank = 0; rank < update.size(); ++rank) {
+    int64_t layers = 0;
+    for (size_t chunk = rank; chunk < stages.chunks.size(); chunk += update.size()) {
+      layers += static_cast<int64_t>(stages.chunks[chunk].layers.size());
+    }
+    Duration part;
+    for (const Bound bound : kBounds) {
+      part[bound] = layers == 0 ? 0 : update[rank][bound] / layers;
+    }
+    const CostedChain chain = CostedChain::Of(each, part).Repeated(layers);
+    host.update.push_back(chain.host);
+    host.update_lead.push_back(chain.lead);
+  }
+  return host;
+}
+
 }  // namespace
 
 Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const StageView& stages,
@@ -140,6 +165,9 @@ Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const 
   costs.norm_reduction =
       CollectiveTime(time, {CollectiveKind::kAllReduce, Bytes::FromBase(4), world, DType::kFp32},
                      costs.reliance, static_cast<double>(pp));
+  if (HasHostTime(training.framework.host)) {
+    costs.host = HostOf(training.framework.host, stages, costs.update);
+  }
   return costs;
 }
 
@@ -152,7 +180,9 @@ Status FitsClock(const sim::TrainingScenario& training, const StageView& stages,
   for (const ChunkCosts& chunk : stages.chunks) {
     for (const size_t layer : chunk.layers) {
       slot += seconds(stages.layers[layer].forward.total) +
-              seconds(stages.layers[layer].backward.total);
+              seconds(stages.layers[layer].backward.total) +
+              seconds(stages.layers[layer].forward.host) +
+              seconds(stages.layers[layer].backward.host);
     }
   }
   for (const Duration& send : stages.boundary_sends) {
@@ -168,6 +198,10 @@ Status FitsClock(const sim::TrainingScenario& training, const StageView& stages,
   add(epilogue.tied_reduction);
   add(epilogue.gradient_norm);
   add(epilogue.update);
+  if (epilogue.host) {
+    total += seconds(epilogue.host->start) + seconds(epilogue.host->norm);
+    add(epilogue.host->update);
+  }
   for (const EpilogueCosts::Reduction& reduction : epilogue.reductions) {
     total += seconds(reduction.duration);
   }

@@ -38,39 +38,51 @@ Cause CauseOf(workloads::Axis axis) {
   return Cause::kTensorParallel;
 }
 
-/// Fills `total` and `causes` from the steps.
+/// Fills the chain and `causes` from the steps.
 void SumPass(CostedPass& pass) {
-  Duration beside;  // of a collective that began with the next operation
-  Cause beside_cause = Cause::kTensorParallel;
-  const auto expose = [&](const Duration& covered) {
-    Duration exposed;
-    for (const Bound bound : kBounds) {
-      exposed[bound] = std::max<engine::Picoseconds>(0, beside[bound] - covered[bound]);
+  const CostedStep* beside = nullptr;  // a collective that begins with the next operation
+  const auto append = [&](const CostedStep& step) {
+    if (beside == nullptr) {
+      pass.Append(CostedChain::Of(step.host, step.duration));
+      pass.causes.Add(step.cause, step.duration);
+      return;
     }
-    pass.total += exposed;
-    pass.causes.Add(beside_cause, exposed);
-    beside = Duration{};
+    const CostedChain collective = CostedChain::Of(beside->host, beside->duration);
+    pass.Append(CostedChain::Of(step.host, step.duration, &collective));
+    pass.causes.Add(step.cause, step.duration);
+    pass.causes.Add(beside->cause, OutlastsBy(beside->duration, step.duration));
+    beside = nullptr;
+  };
+  const auto finish_beside = [&] {
+    if (beside != nullptr) {
+      const CostedStep& alone = *std::exchange(beside, nullptr);
+      append(alone);
+    }
   };
   for (const CostedStep& step : pass.steps) {
     if (step.is_collective) {
-      expose(Duration{});  // collectives share one stream
+      finish_beside();  // collectives share one stream
     }
     if (step.runs_beside_next) {
-      beside = step.duration;
-      beside_cause = step.cause;
-      continue;
-    }
-    pass.total += step.duration;
-    pass.causes.Add(step.cause, step.duration);
-    if (!step.is_collective) {
-      expose(step.duration);
+      beside = &step;
+    } else {
+      append(step);
     }
   }
-  expose(Duration{});
+  finish_beside();
 }
 
-Result<CostedPass> CostPass(const std::vector<Step>& steps, const workloads::Layout& layout,
-                            const compute::OperationTime& time) {
+/// What the host spends on the steps of a pass.
+struct HostOfPass {
+  const workloads::HostTime* host = nullptr;
+  bool is_backward = false;
+  /// Once before the first step, and once before the first that recomputes a layer.
+  Seconds layer = {};
+  Seconds recomputed_layer = {};
+};
+
+Result<CostedPass> CostPass(const std::vector<Step>& steps, HostOfPass host_of_pass,
+                            const workloads::Layout& layout, const compute::OperationTime& time) {
   CostedPass pass;
   for (const Step& step : steps) {
     CostedStep costed{.name = step.name};
@@ -95,18 +107,37 @@ Result<CostedPass> CostPass(const std::vector<Step>& steps, const workloads::Lay
       pass.reliance.Add(operation, cost);
     }
     costed.runs_beside_next = costed.is_collective && step.runs_beside_next;
+    const bool recomputes = step.part == StepPart::kRecompute;
+    const workloads::HostTime& host = *host_of_pass.host;
+    costed.host = HostDuration(
+        HostTimeOf(host_of_pass.is_backward && !recomputes ? host.backward : host.forward,
+                   step.work) +
+        std::exchange(host_of_pass.layer, Seconds{}) +
+        (recomputes ? std::exchange(host_of_pass.recomputed_layer, Seconds{}) : Seconds{}));
     pass.steps.push_back(std::move(costed));
   }
   SumPass(pass);
   return pass;
 }
 
-Result<CostedLayer> CostLayer(std::string name, const LoweredLayer& lowered,
-                              const workloads::Layout& layout, const compute::OperationTime& time) {
+/// `is_decoder`: one of the model's layers, not embedding or head.
+Result<CostedLayer> CostLayer(std::string name, bool is_decoder, const LoweredLayer& lowered,
+                              const sim::TrainingScenario& training,
+                              const compute::OperationTime& time) {
+  const workloads::Layout& layout = training.layout;
+  HostOfPass forward = {.host = &training.framework.host};
+  HostOfPass backward = {.host = &training.framework.host, .is_backward = true};
+  if (is_decoder) {
+    forward.layer = training.framework.host.layer_forward;
+    backward.layer = training.framework.host.layer_backward;
+    if (training.recompute == workloads::Recompute::kFull) {
+      backward.recomputed_layer = forward.layer;
+    }
+  }
   CostedLayer costed;
   costed.name = std::move(name);
-  ASSIGN_OR_RETURN(costed.forward, CostPass(lowered.forward, layout, time));
-  ASSIGN_OR_RETURN(costed.backward, CostPass(lowered.backward, layout, time));
+  ASSIGN_OR_RETURN(costed.forward, CostPass(lowered.forward, forward, layout, time));
+  ASSIGN_OR_RETURN(costed.backward, CostPass(lowered.backward, backward, layout, time));
   costed.saved_activations = lowered.saved_activations;
   costed.recompute_buffer = lowered.recompute_buffer;
   costed.model_flops = lowered.model_flops;
@@ -141,7 +172,7 @@ Result<LayerCosts> CostLayers(const sim::TrainingScenario& training,
     }
     const workloads::Layer& layer = model.kinds[static_cast<size_t>(kind_index)];
     ASSIGN_OR_RETURN(const LoweredLayer lowered, workloads::LowerLayer(request, layer));
-    ASSIGN_OR_RETURN(CostedLayer costed, CostLayer("layer", lowered, layout, time));
+    ASSIGN_OR_RETURN(CostedLayer costed, CostLayer("layer", true, lowered, training, time));
     costed.parameters = workloads::ParametersOnRank(model, layer, layout);
     index = costs.layers.size();
     costs.layers.push_back(std::move(costed));
@@ -151,7 +182,7 @@ Result<LayerCosts> CostLayers(const sim::TrainingScenario& training,
   const bool shares_table = model.has_tied_embeddings && layout.pp == 1;
   {
     ASSIGN_OR_RETURN(const LoweredLayer lowered, workloads::LowerEmbedding(request));
-    ASSIGN_OR_RETURN(CostedLayer costed, CostLayer("embedding", lowered, layout, time));
+    ASSIGN_OR_RETURN(CostedLayer costed, CostLayer("embedding", false, lowered, training, time));
     costed.parameters.dense =
         shard + (model.has_learned_positions
                      ? static_cast<double>(model.max_positions) * static_cast<double>(model.hidden)
@@ -160,7 +191,7 @@ Result<LayerCosts> CostLayers(const sim::TrainingScenario& training,
   }
   {
     ASSIGN_OR_RETURN(const LoweredLayer lowered, workloads::LowerHead(request));
-    ASSIGN_OR_RETURN(CostedLayer costed, CostLayer("head", lowered, layout, time));
+    ASSIGN_OR_RETURN(CostedLayer costed, CostLayer("head", false, lowered, training, time));
     const bool has_bias =
         !model.kinds.empty() && model.kinds.front().norm == workloads::NormKind::kLayerNorm;
     costed.parameters.dense =

@@ -15,6 +15,7 @@
 #include "sim/reliance.h"
 #include "sim/scenario.h"
 #include "sim/training/cause.h"
+#include "sim/training/host_cost.h"
 #include "workloads/lowering.h"
 
 namespace ridgeline::training {
@@ -40,14 +41,14 @@ struct CostedStep {
   bool is_collective = false;
   bool runs_beside_next = false;  // a collective beside the operation after it
   Duration duration = {};
+  Duration host = {};  // of issuing it
 };
 
 /// One pass (forward or backward) through a layer: its steps in order, each waiting for the one
 /// before, but for collectives that run beside the next operation: only what outlasts it is
-/// exposed.
-struct CostedPass {
+/// exposed. As a chain it has the time of all and what the host adds.
+struct CostedPass : CostedChain {
   std::vector<CostedStep> steps;
-  Duration total;
   BoundedCauseTimes causes;
   sim::Reliance reliance;  // of one execution
 };

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include <fmt/format.h>
+#include "sim/training/step_labels.h"
 
 namespace ridgeline::training {
 namespace {
@@ -23,13 +23,20 @@ struct RankStreams {
   StreamIndex send_forward = 0;
   StreamIndex send_backward = 0;
   StreamIndex data = 0;
+  StreamIndex host = 0;  // with host time only
 };
 
-/// Labels of one chunk's passes.
-struct PassLabels {
-  LabelIndex whole = 0;                             // kSlots
-  std::vector<LabelIndex> layers;                   // kLayers, bottom to top
-  std::vector<std::vector<LabelIndex>> operations;  // kOperations
+/// What a host does for a compute task: the task waits for `lead`, the rest is done while it runs.
+struct HostWorkOfTask {
+  Duration host = {};
+  Duration lead = {};
+  LabelIndex label = 0;
+};
+
+/// Both passes of a chunk, whole.
+struct ChunkPasses {
+  CostedChain forward;
+  CostedChain backward;
 };
 
 /// A gather of parameters, and the lowest layer of a chunk that waits for it.
@@ -46,6 +53,8 @@ class Builder {
         stages_(stages),
         epilogue_(epilogue),
         detail_(detail),
+        has_host_(epilogue.host.has_value()),
+        labels_(stages, detail, has_host_, step_),
         pp_(static_cast<size_t>(training.layout.pp)),
         chunks_(stages.chunks.size()),
         micro_batches_(static_cast<size_t>(training.micro_batches)) {}
@@ -53,7 +62,9 @@ class Builder {
   Result<StepProgram> Build(const Stop& stop) {
     AddStreams();
     AddLabels();
+    SumChunks();
     RETURN_IF_ERROR(MakeOrders(stop));
+    StartHosts();
     if (training_.framework.overlap.parameter_gather) {
       GatherParameters();
     }
@@ -72,6 +83,9 @@ class Builder {
       streams.send_forward = program.AddStream(rank, "send activations");
       streams.send_backward = program.AddStream(rank, "send gradients");
       streams.data = program.AddStream(rank, "data parallel");
+      if (has_host_) {
+        streams.host = program.AddStream(rank, "host");
+      }
       streams_.push_back(streams);
       step_.compute_streams.push_back(streams.compute);
     }
@@ -82,68 +96,30 @@ class Builder {
     reductions_.resize(pp_);
   }
 
-  LabelIndex Label(std::string name, Cause cause, const BoundedCauseTimes& causes) {
-    const LabelIndex label = step_.program.AddLabel(std::move(name), static_cast<uint32_t>(cause));
-    step_.label_causes.push_back(causes);
-    return label;
-  }
-  LabelIndex Label(std::string name, Cause cause, const Duration& duration) {
-    BoundedCauseTimes causes;
-    causes.Add(cause, duration);
-    return Label(std::move(name), cause, causes);
-  }
-
   void AddLabels() {
     for (size_t chunk = 0; chunk < chunks_; ++chunk) {
-      forward_labels_.push_back(LabelsOf(chunk, SlotKind::kForward));
-      backward_labels_.push_back(LabelsOf(chunk, SlotKind::kBackward));
+      forward_labels_.push_back(labels_.OfPass(chunk, SlotKind::kForward));
+      backward_labels_.push_back(labels_.OfPass(chunk, SlotKind::kBackward));
     }
     for (const Duration& send : stages_.boundary_sends) {
-      send_labels_.push_back(Label("send", Cause::kPipelineParallel, send));
+      send_labels_.push_back(labels_.Add("send", Cause::kPipelineParallel, send));
+    }
+    if (has_host_) {
+      issue_label_ = labels_.Add("issue", Cause::kHost, Duration{});
     }
   }
 
-  const CostedPass& PassOf(size_t layer, SlotKind kind) const {
-    const CostedLayer& costed = stages_.layers[layer];
-    return kind == SlotKind::kForward ? costed.forward : costed.backward;
-  }
-
-  PassLabels LabelsOf(size_t chunk, SlotKind kind) {
-    const std::string_view word = kind == SlotKind::kForward ? "forward" : "backward";
-    PassLabels labels;
-    BoundedCauseTimes whole;
-    for (const size_t layer : stages_.chunks[chunk].layers) {
-      const CostedPass& pass = PassOf(layer, kind);
-      for (size_t i = 0; i < whole.at.size(); ++i) {
-        whole.at[i] += pass.causes.at[i];
-      }
-      labels.layers.push_back(LayerLabel(layer, kind, word));
-      labels.operations.push_back(OperationLabels(layer, kind));
-    }
-    labels.whole = Label(fmt::format("{} chunk {}", word, chunk), Cause::kMatmul, whole);
-    return labels;
-  }
-
-  LabelIndex LayerLabel(size_t layer, SlotKind kind, std::string_view word) {
-    std::vector<LabelIndex>& known = kind == SlotKind::kForward ? layer_forward_ : layer_backward_;
-    known.resize(stages_.layers.size(), ~LabelIndex{0});
-    if (known[layer] == ~LabelIndex{0}) {
-      known[layer] = Label(fmt::format("{} {}", stages_.layers[layer].name, word), Cause::kMatmul,
-                           PassOf(layer, kind).causes);
-    }
-    return known[layer];
-  }
-
-  std::vector<LabelIndex> OperationLabels(size_t layer, SlotKind kind) {
-    std::vector<std::vector<LabelIndex>>& known =
-        kind == SlotKind::kForward ? step_forward_ : step_backward_;
-    known.resize(stages_.layers.size());
-    if (detail_ == Detail::kOperations && known[layer].empty()) {
-      for (const CostedStep& step : PassOf(layer, kind).steps) {
-        known[layer].push_back(Label(step.name, step.cause, step.duration));
+  /// A slot's whole pass is the same for every micro-batch.
+  void SumChunks() {
+    chunk_passes_.resize(chunks_);
+    for (size_t chunk = 0; chunk < chunks_; ++chunk) {
+      const std::vector<size_t>& layers = stages_.chunks[chunk].layers;
+      for (size_t i = 0; i < layers.size(); ++i) {
+        chunk_passes_[chunk].forward.Append(stages_.layers[layers[i]].forward);
+        chunk_passes_[chunk].backward.Append(
+            stages_.layers[layers[layers.size() - 1 - i]].backward);
       }
     }
-    return known[layer];
   }
 
   Status MakeOrders(const Stop& stop) {
@@ -172,19 +148,44 @@ class Builder {
   }
 
   /// A task on a rank's compute stream; it also waits for whatever the rank's compute was told to
-  /// wait for.
-  TaskIndex AddCompute(size_t rank, const Duration& duration, LabelIndex label) {
+  /// wait for, and for its host.
+  TaskIndex AddCompute(size_t rank, const Duration& duration, LabelIndex label,
+                       const HostWorkOfTask& host) {
+    if (has_host_) {
+      pending_[rank].push_back(Add(streams_[rank].host, host.lead, host.label, {}));
+    }
     const TaskIndex task = Add(streams_[rank].compute, duration, label, pending_[rank]);
     pending_[rank].clear();
     last_on_compute_[rank] = task;
+    if (has_host_ && host.lead.at != host.host.at) {
+      Duration rest;
+      for (const Bound bound : kBounds) {
+        rest[bound] = host.host[bound] - host.lead[bound];
+      }
+      Add(streams_[rank].host, rest, host.label, {});
+    }
     return task;
+  }
+  TaskIndex AddChain(size_t rank, const CostedChain& chain, LabelIndex label) {
+    return AddCompute(rank, chain.total, label, {chain.host, chain.lead, issue_label_});
+  }
+
+  /// Host and GPU begin a step together; the latency of a launch delays all alike.
+  void StartHosts() {
+    if (has_host_) {
+      const LabelIndex label = labels_.Add("begin step", Cause::kHost, epilogue_.host->start);
+      for (size_t rank = 0; rank < pp_; ++rank) {
+        Add(streams_[rank].host, epilogue_.host->start, label, {});
+      }
+    }
   }
 
   /// A distributed optimizer's parameters return behind the next step's forward: in a steady run,
   /// at this step's start.
   void GatherParameters() {
     for (const EpilogueCosts::Gather& gather : epilogue_.gathers) {
-      const LabelIndex label = Label("gather parameters", Cause::kDataParallel, gather.duration);
+      const LabelIndex label =
+          labels_.Add("gather parameters", Cause::kDataParallel, gather.duration);
       gathers_of_chunk_[gather.before_chunk].push_back(
           {gather.before_layer, Add(streams_[gather.rank].data, gather.duration, label, {})});
     }
@@ -262,25 +263,22 @@ class Builder {
     const PassLabels& labels =
         kind == SlotKind::kForward ? forward_labels_[chunk] : backward_labels_[chunk];
     if (detail_ == Detail::kSlots && !reduces && gathers.empty()) {
-      Duration total;
-      for (const size_t layer : layers) {
-        total += PassOf(layer, kind).total;
-      }
-      AddCompute(rank, total, labels.whole);
+      const ChunkPasses& passes = chunk_passes_[chunk];
+      AddChain(rank, kind == SlotKind::kForward ? passes.forward : passes.backward, labels.whole);
       return;
     }
     for (size_t i = 0; i < layers.size(); ++i) {
       const size_t position = kind == SlotKind::kForward ? i : layers.size() - 1 - i;
-      const CostedPass& pass = PassOf(layers[position], kind);
+      const CostedPass& pass = PassOf(stages_.layers[layers[position]], kind);
       for (const LayerGather& gather : gathers) {
         if (gather.before_layer == position) {
           pending_[rank].push_back(gather.task);
         }
       }
       if (detail_ != Detail::kOperations) {
-        AddCompute(rank, pass.total, labels.layers[position]);
+        AddChain(rank, pass, labels.layers[position]);
       } else {
-        RunOperations(rank, pass, labels.operations[position]);
+        RunOperations(rank, pass, labels.operations[position], labels.issues[position]);
       }
       if (reduces) {
         Reduce(rank, chunk, position);
@@ -288,7 +286,8 @@ class Builder {
     }
   }
 
-  void RunOperations(size_t rank, const CostedPass& pass, const std::vector<LabelIndex>& labels) {
+  void RunOperations(size_t rank, const CostedPass& pass, const std::vector<LabelIndex>& labels,
+                     const std::vector<LabelIndex>& issues) {
     TaskIndex beside = kNoTask;  // a collective that the next operation does not wait for
     const auto wait_for_beside = [&] {
       if (beside != kNoTask) {
@@ -299,13 +298,20 @@ class Builder {
     for (size_t i = 0; i < pass.steps.size(); ++i) {
       const CostedStep& step = pass.steps[i];
       if (!step.is_collective) {
-        AddCompute(rank, step.duration, labels[i]);
+        const TaskIndex task = AddCompute(rank, step.duration, labels[i],
+                                          {step.host, step.host, has_host_ ? issues[i] : 0});
+        if (has_host_ && beside != kNoTask) {
+          step_.beside.emplace_back(task, beside);
+        }
         wait_for_beside();
         continue;
       }
       wait_for_beside();
-      const TaskIndex task =
-          Add(streams_[rank].collectives, step.duration, labels[i], Frontier(rank));
+      std::vector<TaskIndex> waits = Frontier(rank);
+      if (has_host_) {
+        waits.push_back(Add(streams_[rank].host, step.host, issues[i], {}));
+      }
+      const TaskIndex task = Add(streams_[rank].collectives, step.duration, labels[i], waits);
       if (step.runs_beside_next) {
         beside = task;
       } else {
@@ -328,7 +334,7 @@ class Builder {
     for (const EpilogueCosts::Reduction& reduction : epilogue_.reductions) {
       if (reduction.after_chunk == chunk && reduction.after_layer == position) {
         const LabelIndex label =
-            Label("reduce gradients", Cause::kDataParallel, reduction.duration);
+            labels_.Add("reduce gradients", Cause::kDataParallel, reduction.duration);
         reductions_[rank].push_back(
             Add(streams_[rank].data, reduction.duration, label, Frontier(rank)));
       }
@@ -383,31 +389,41 @@ class Builder {
     std::vector<TaskIndex> arrivals;
     for (size_t rank = 0; rank < pp_; ++rank) {
       if (!epilogue_.tied_reduction.empty() && epilogue_.tied_reduction[rank][Bound::kMean] > 0) {
-        const LabelIndex label =
-            Label("reduce shared word table", Cause::kDataParallel, epilogue_.tied_reduction[rank]);
+        const LabelIndex label = labels_.Add("reduce shared word table", Cause::kDataParallel,
+                                             epilogue_.tied_reduction[rank]);
         reductions_[rank].push_back(
             Add(streams_[rank].data, epilogue_.tied_reduction[rank], label, both_ends));
       }
       pending_[rank].insert(pending_[rank].end(), reductions_[rank].begin(),
                             reductions_[rank].end());
       const LabelIndex label =
-          Label("gradient norm", Cause::kOptimizer, epilogue_.gradient_norm[rank]);
-      arrivals.push_back(AddCompute(rank, epilogue_.gradient_norm[rank], label));
+          labels_.Add("gradient norm", Cause::kOptimizer, epilogue_.gradient_norm[rank]);
+      HostWorkOfTask host = {.label = issue_label_};
+      if (has_host_) {
+        host.host = host.lead = epilogue_.host->norm;
+      }
+      arrivals.push_back(AddCompute(rank, epilogue_.gradient_norm[rank], label, host));
     }
-    const LabelIndex meet = Label("all ranks meet", Cause::kBubble, Duration{});
+    const LabelIndex meet = labels_.Add("all ranks meet", Cause::kBubble, Duration{});
     const TaskIndex barrier = Add(world_, Duration{}, meet, arrivals);
     const LabelIndex norm =
-        Label("reduce gradient norm", Cause::kDataParallel, epilogue_.norm_reduction);
+        labels_.Add("reduce gradient norm", Cause::kDataParallel, epilogue_.norm_reduction);
     for (size_t rank = 0; rank < pp_; ++rank) {
       const TaskIndex reduced =
           Add(streams_[rank].data, epilogue_.norm_reduction, norm, std::span(&barrier, 1));
       pending_[rank].push_back(reduced);
-      const LabelIndex label = Label("optimizer", Cause::kOptimizer, epilogue_.update[rank]);
-      AddCompute(rank, epilogue_.update[rank], label);
+      const LabelIndex label = labels_.Add("optimizer", Cause::kOptimizer, epilogue_.update[rank]);
+      HostWorkOfTask host = {.label = issue_label_};
+      if (has_host_) {
+        host.host = epilogue_.host->update[rank];
+        host.lead = epilogue_.host->update_lead[rank];
+      }
+      AddCompute(rank, epilogue_.update[rank], label, host);
     }
     if (!training_.framework.overlap.parameter_gather) {
       for (const EpilogueCosts::Gather& gather : epilogue_.gathers) {
-        const LabelIndex label = Label("gather parameters", Cause::kDataParallel, gather.duration);
+        const LabelIndex label =
+            labels_.Add("gather parameters", Cause::kDataParallel, gather.duration);
         step_.trailing[gather.rank].push_back(
             Add(streams_[gather.rank].data, gather.duration, label, Frontier(gather.rank)));
       }
@@ -418,17 +434,19 @@ class Builder {
   const StageCosts& stages_;
   const EpilogueCosts& epilogue_;
   const Detail detail_;
+  const bool has_host_;
+  StepProgram step_;
+  StepLabels labels_;  // of step_
   const size_t pp_;
   const size_t chunks_;
   const size_t micro_batches_;
 
-  StepProgram step_;
   std::vector<RankStreams> streams_;
   StreamIndex world_ = 0;
   std::vector<PassLabels> forward_labels_, backward_labels_;
-  std::vector<LabelIndex> layer_forward_, layer_backward_;
-  std::vector<std::vector<LabelIndex>> step_forward_, step_backward_;
   std::vector<LabelIndex> send_labels_;  // by stage, of the boundary above it
+  LabelIndex issue_label_ = 0;           // of whatever a host does
+  std::vector<ChunkPasses> chunk_passes_;
   std::vector<std::vector<Slot>> orders_;
   std::vector<TaskIndex> done_forward_,
       done_backward_;                   // by chunk and micro-batch: what the next chunk waits for

@@ -7,9 +7,16 @@
 /// task per slot of the schedule (what is swept for an answer), a task per layer, a task per
 /// operation (what a trace shows). Every order of a schedule is turned into one topological order
 /// in O(tasks).
+///
+/// With host time a rank has a host stream besides: each compute task (at kOperations each
+/// collective of a pass too) waits for the host's task before it, and what the host issues while
+/// that task runs is a task after it (host_chain.h). Sends, gathers and reductions are issued for
+/// nothing.
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -22,6 +29,10 @@
 namespace ridgeline::training {
 
 enum class Detail { kSlots, kLayers, kOperations };
+
+inline const CostedPass& PassOf(const CostedLayer& layer, workloads::SlotKind kind) {
+  return kind == workloads::SlotKind::kForward ? layer.forward : layer.backward;
+}
 
 /// What a rank's memory changes by when a task begins or ends: a micro-batch's activations come and
 /// go.
@@ -40,6 +51,10 @@ struct StepProgram {
   std::vector<std::vector<engine::TaskIndex>>
       trailing;  // by rank: data-parallel traffic after the last compute task
   std::vector<MemoryChange> memory_changes;  // at kOperations only
+  /// Operations that a collective runs beside, in order, each with that collective: where the host
+  /// delays the operation, its stream waits with the collective under way. At kOperations only, and
+  /// only with host time.
+  std::vector<std::pair<engine::TaskIndex, engine::TaskIndex>> beside;
 };
 
 /// Collectives and updates that follow the last backward, costed.
@@ -66,7 +81,15 @@ struct EpilogueCosts {
   std::vector<Duration> gradient_norm;  // by rank
   Duration norm_reduction;              // one scalar over all ranks
   std::vector<Duration> update;         // by rank
-  sim::Reliance reliance;               // of all ranks of a pipeline together
+  /// The host's part; absent when the framework has no host time.
+  struct Host {
+    Duration start;  // before the first operation of the step can begin: its calls, a launch
+    Duration norm;   // before the gradient norm
+    std::vector<Duration> update;       // by rank: of the update, layer by layer
+    std::vector<Duration> update_lead;  // of those, what the update's task waits for
+  };
+  std::optional<Host> host;
+  sim::Reliance reliance;  // of all ranks of a pipeline together
 };
 Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const StageView& stages,
                                    const compute::OperationTime& time);

@@ -24,9 +24,12 @@ void StepSweep::Load(const sim::TrainingScenario& training, const StageView& sta
   micro_batches_ = static_cast<size_t>(training.micro_batches);
   chunks_.assign(stages.chunks.size(), {});
   for (size_t chunk = 0; chunk < chunks_.size(); ++chunk) {
-    for (const size_t layer : stages.chunks[chunk].layers) {
-      chunks_[chunk].forward += stages.layers[layer].forward.total[Bound::kMean];
-      chunks_[chunk].backward += stages.layers[layer].backward.total[Bound::kMean];
+    const std::vector<size_t>& layers = stages.chunks[chunk].layers;
+    ChunkTime& time = chunks_[chunk];
+    for (size_t i = 0; i < layers.size(); ++i) {
+      time.forward = time.forward.Then(stages.layers[layers[i]].forward.At(Bound::kMean));
+      time.backward = time.backward.Then(
+          stages.layers[layers[layers.size() - 1 - i]].backward.At(Bound::kMean));
     }
   }
   // Both lists come chunk by chunk.
@@ -56,6 +59,7 @@ void StepSweep::StartRanks() {
                             static_cast<int64_t>(rank), training_->micro_batches);
     CHECK(warm_up.has_value(), "a schedule without warm-up on rank {}", rank);
     ranks_[rank].warm_up = *warm_up;
+    ranks_[rank].host = epilogue_->host ? epilogue_->host->start[Bound::kMean] : 0;
   }
   GatherParameters();
 }
@@ -72,7 +76,7 @@ void StepSweep::GatherParameters() {
   }
 }
 
-Picoseconds StepSweep::GatheringForward(size_t chunk, Picoseconds begin) const {
+Picoseconds StepSweep::GatheringForward(size_t chunk, Picoseconds begin, RankState& state) const {
   const std::vector<size_t>& layers = stages_->chunks[chunk].layers;
   size_t gather = ranges_[chunk].gathers;
   const size_t end = ranges_[chunk + 1].gathers;
@@ -81,7 +85,7 @@ Picoseconds StepSweep::GatheringForward(size_t chunk, Picoseconds begin) const {
     for (; gather < end && epilogue_->gathers[gather].before_layer == position; ++gather) {
       now = std::max(now, gathered_[gather]);
     }
-    now += stages_->layers[layers[position]].forward.total[Bound::kMean];
+    now = Run(stages_->layers[layers[position]].forward.At(Bound::kMean), now, state);
   }
   return now;
 }
@@ -92,7 +96,7 @@ Picoseconds StepSweep::ReducingBackward(size_t chunk, Picoseconds begin, RankSta
   const size_t end = ranges_[chunk + 1].reductions;
   Picoseconds now = begin;
   for (size_t position = layers.size(); position-- > 0;) {
-    now += stages_->layers[layers[position]].backward.total[Bound::kMean];
+    now = Run(stages_->layers[layers[position]].backward.At(Bound::kMean), now, state);
     for (; reduction < end && epilogue_->reductions[reduction].after_layer == position;
          ++reduction) {
       state.data =
@@ -115,7 +119,8 @@ void StepSweep::RunForward(size_t rank, size_t chunk, size_t micro_batch, Picose
   const Picoseconds begin = std::max({state.compute, state.waits, arrival});
   const bool gathers = micro_batch == 0 && training_->framework.overlap.parameter_gather &&
                        ranges_[chunk].gathers != ranges_[chunk + 1].gathers;
-  state.compute = gathers ? GatheringForward(chunk, begin) : begin + chunks_[chunk].forward;
+  state.compute =
+      gathers ? GatheringForward(chunk, begin, state) : Run(chunks_[chunk].forward, begin, state);
   state.waits = 0;
   Picoseconds done = state.compute;
   if (chunk + 1 < num_chunks() && pp_ > 1) {
@@ -134,7 +139,8 @@ void StepSweep::RunBackward(size_t rank, size_t chunk, size_t micro_batch, Picos
   // Backwards of a chunk come in the order of micro-batches.
   const bool reduces =
       micro_batch + 1 == micro_batches_ && training_->framework.overlap.gradient_reduce;
-  state.compute = reduces ? ReducingBackward(chunk, begin, state) : begin + chunks_[chunk].backward;
+  state.compute =
+      reduces ? ReducingBackward(chunk, begin, state) : Run(chunks_[chunk].backward, begin, state);
   state.waits = 0;
   Picoseconds done = state.compute;
   if (chunk > 0 && pp_ > 1) {
@@ -228,8 +234,9 @@ Picoseconds StepSweep::Finish() {
       state.data = std::max(state.data, both_ends) + tied;
       state.reduced = state.data;
     }
-    state.compute =
-        std::max(frontier(rank), state.reduced) + epilogue_->gradient_norm[rank][Bound::kMean];
+    const HostChain norm = HostChain::Of(epilogue_->host ? epilogue_->host->norm[Bound::kMean] : 0,
+                                         epilogue_->gradient_norm[rank][Bound::kMean]);
+    state.compute = Run(norm, std::max(frontier(rank), state.reduced), state);
     state.waits = 0;
     barrier = std::max(barrier, state.compute);
   }
@@ -237,7 +244,12 @@ Picoseconds StepSweep::Finish() {
   for (size_t rank = 0; rank < pp_; ++rank) {
     RankState& state = ranks_[rank];
     state.data = std::max(state.data, barrier) + epilogue_->norm_reduction[Bound::kMean];
-    state.compute = std::max(state.compute, state.data) + epilogue_->update[rank][Bound::kMean];
+    HostChain update = {.device = epilogue_->update[rank][Bound::kMean]};
+    if (epilogue_->host) {
+      update.host = epilogue_->host->update[rank][Bound::kMean];
+      update.lead = epilogue_->host->update_lead[rank][Bound::kMean];
+    }
+    state.compute = Run(update, std::max(state.compute, state.data), state);
     state.data = std::max(state.data, state.compute);
     makespan = std::max(makespan, state.compute);
   }
@@ -255,20 +267,29 @@ Picoseconds StepSweep::LowerBound() {
   StartRanks();
   const workloads::Overlap& overlap = training_->framework.overlap;
   const auto micro_batches = static_cast<Picoseconds>(micro_batches_);
+  // What follows a rank's last backward on its compute stream: a send that is waited for.
+  const auto after = [&](size_t rank) {
+    return !overlap.pipeline_sends && rank > 0 ? SendOf(rank - 1) : Picoseconds{0};
+  };
   // Fill: rank r's first slot is the first micro-batch through chunk r, behind the chunks below it.
   Picoseconds arrival = 0;
   for (size_t rank = 0; rank < pp_; ++rank) {
-    const Picoseconds first = GatheringForward(rank, arrival);
+    RankState& state = ranks_[rank];
+    Picoseconds host = state.host;
+    const Picoseconds first = GatheringForward(rank, arrival, state);
     // Work: all its slots, one after the other, with the sends that it waits for.
-    Picoseconds work = -chunks_[rank].forward;
+    Picoseconds work = -chunks_[rank].forward.device;
     for (size_t chunk = rank; chunk < num_chunks(); chunk += pp_) {
-      work += micro_batches * (chunks_[chunk].forward + chunks_[chunk].backward);
+      work += micro_batches * (chunks_[chunk].forward.device + chunks_[chunk].backward.device);
+      host += micro_batches * (chunks_[chunk].forward.host + chunks_[chunk].backward.host);
       if (!overlap.pipeline_sends && pp_ > 1) {
         work += chunk + 1 < num_chunks() ? micro_batches * SendOf(rank) : 0;
         work += chunk > 0 ? micro_batches * SendOf((rank + pp_ - 1) % pp_) : 0;
       }
     }
-    ranks_[rank].compute = first + work;
+    // Until its last backward begins; the host comes to that whatever the GPU does.
+    state.compute = first + work - chunks_[rank].backward.device - after(rank);
+    state.host = host - chunks_[rank].backward.host;
     arrival = first + (pp_ > 1 ? SendOf(rank) : 0);
   }
   // Drain: rank r's last slot is a backward through chunk r; that micro-batch's backward through
@@ -277,17 +298,16 @@ Picoseconds StepSweep::LowerBound() {
     RankState& state = ranks_[rank];
     if (rank + 1 < pp_) {
       const Picoseconds sent = overlap.pipeline_sends ? SendOf(rank) : 0;
-      state.compute =
-          std::max(state.compute, ranks_[rank + 1].compute + sent + chunks_[rank].backward +
-                                      (overlap.pipeline_sends || rank == 0 ? 0 : SendOf(rank - 1)));
+      state.compute = std::max(state.compute, ranks_[rank + 1].compute + sent);
     }
     if (overlap.gradient_reduce) {
       // What the last backward leaves to be reduced; sends that are waited for come after it.
-      const Picoseconds after =
-          !overlap.pipeline_sends && rank > 0 ? SendOf(rank - 1) : Picoseconds{0};
       state.data = 0;
-      ReducingBackward(rank, state.compute - after - chunks_[rank].backward, state);
+      state.compute = ReducingBackward(rank, state.compute, state);
+    } else {
+      state.compute = Run(chunks_[rank].backward, state.compute, state);
     }
+    state.compute += after(rank);
   }
   return Finish();
 }

@@ -7,6 +7,7 @@
 /// nothing.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -40,8 +41,8 @@ class StepSweep {
 
   /// Both passes of a chunk for one micro-batch.
   struct ChunkTime {
-    Picoseconds forward = 0;
-    Picoseconds backward = 0;
+    HostChain forward;
+    HostChain backward;
   };
   /// Where a chunk's entries begin in the epilogue's lists; one more entry than chunks.
   struct EpilogueRange {
@@ -55,6 +56,7 @@ class StepSweep {
     int64_t backwards = 0;
     Picoseconds compute = 0;        // free at
     Picoseconds waits = 0;          // nothing on the compute stream begins before
+    Picoseconds host = 0;           // has issued all so far at
     Picoseconds send_forward = 0;   // free at
     Picoseconds send_backward = 0;  // free at
     Picoseconds data = 0;           // free at
@@ -70,7 +72,13 @@ class StepSweep {
   /// The last backward of a chunk, layer by layer, with the reductions that run behind it.
   Picoseconds ReducingBackward(size_t chunk, Picoseconds begin, RankState& state) const;
   /// The first forward of a chunk, layer by layer, each waiting for its parameters.
-  Picoseconds GatheringForward(size_t chunk, Picoseconds begin) const;
+  Picoseconds GatheringForward(size_t chunk, Picoseconds begin, RankState& state) const;
+  /// The end on the GPU of a chain that it could begin at `begin`; the host issues it.
+  static Picoseconds Run(const HostChain& chain, Picoseconds begin, RankState& state) {
+    const Picoseconds end = std::max(begin, state.host + chain.lead) + chain.device;
+    state.host += chain.host;
+    return end;
+  }
   Picoseconds Reduce(size_t chunk, Picoseconds data_free) const;
   /// From the end of the schedule to the end of the step.
   Picoseconds Finish();

@@ -63,9 +63,12 @@ double CauseSeconds(const StepResult& result, Cause cause) {
   return sum / static_cast<double>(result.by_rank.size());
 }
 
-void AddTime(sim::Report& report, const StepResults& step) {
+void AddTime(sim::Report& report, const StepResults& step, bool has_host) {
   for (size_t i = 0; i < kNumCauses; ++i) {
     const auto cause = static_cast<Cause>(i);
+    if (cause == Cause::kHost && !has_host) {
+      continue;  // not a cause of this framework
+    }
     const Ranged value = {CauseSeconds(step[Bound::kMean], cause),
                           CauseSeconds(step[Bound::kLow], cause),
                           CauseSeconds(step[Bound::kHigh], cause)};
@@ -207,7 +210,7 @@ sim::Report WriteReport(const sim::Scenario& scenario, const compute::OperationT
   Add(report, "step_time", seconds, "s");
   AddRates(report, scenario, stages, seconds);
   AddMemory(report, scenario, memory);
-  AddTime(report, step);
+  AddTime(report, step, HasHostTime(scenario.training->framework.host));
   AddAssumptions(report, scenario, time);
   return report;
 }

@@ -101,5 +101,21 @@ TEST(ForwardSimulationTest, WhatIsNotBuiltSaysSo) {
             std::string::npos);
 }
 
+// The last of 32 layers is issued after 32 s and 10 us; of what the GPU does, that layer and the
+// head come after it, and the rest is hidden.
+TEST(ForwardSimulationTest, ASlowHostIsWaitedFor) {
+  const sim::Report graph = ReportOf();
+  const sim::Report eager =
+      ReportOf({"forward.framework={base: pytorch-graph, host: {layer_forward: 1 s, "
+                "launch_latency: 10 us}}"});
+  EXPECT_EQ(graph.Find("time.host"), nullptr);
+  const double host = Value(eager, "time.host");
+  EXPECT_NEAR(host, Value(eager, "pass_time") - Value(graph, "pass_time"), 1e-11);
+  EXPECT_GT(Value(eager, "pass_time"), 32.00001);
+  // Hidden: embedding and 31 of 32 layers, of a pass in which the head is not the most.
+  EXPECT_LT(host, 32.00001 - 0.5 * Value(graph, "pass_time"));
+  EXPECT_GT(host, 32.00001 - Value(graph, "pass_time"));
+}
+
 }  // namespace
 }  // namespace ridgeline::forward

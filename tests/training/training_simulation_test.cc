@@ -97,6 +97,44 @@ TEST(TrainingSimulationTest, FullRecomputeAddsAboutAThirdOfTheModelFlops) {
   EXPECT_GT(Value(report, "time.recompute"), 0);
 }
 
+// Sixteen layers whose calls take a second each: the last layer's forward begins 16 s after the
+// step, and what the GPU did before it, the embedding and fifteen layers, is hidden. What follows
+// is as it was.
+TEST(TrainingSimulationTest, AGpuWaitsForASlowHostAndHidesItsOwnWorkBehindIt) {
+  const std::string at_once = "  framework: {base: pytorch-eager, host: {}}\n";
+  const std::string slow = "  framework: {base: pytorch-eager, host: {layer_forward: 1 s}}\n";
+  const sim::Scenario fast_host = MustResolve(SmallJob(1, 1, 1, 1, 1, at_once));
+  const sim::Scenario slow_host = MustResolve(SmallJob(1, 1, 1, 1, 1, slow));
+  const StageCosts stages =
+      CostStages(*slow_host.training, compute::OperationTime::Analytic(slow_host.cluster)).value();
+  const auto forward_of = [&](size_t layer) {
+    return engine::ToSeconds(stages.layers[layer].forward.total[Bound::kMean]).base();
+  };
+  const double hidden = forward_of(1) + 15 * forward_of(0);
+  const sim::Report without = MustSimulate(fast_host);
+  const sim::Report with = MustSimulate(slow_host);
+  EXPECT_NEAR(Value(with, "step_time"), Value(without, "step_time") + 16 - hidden, 1e-11);
+  EXPECT_NEAR(Value(with, "time.host"), 16 - hidden, 1e-11);
+  EXPECT_EQ(Value(with, "time.matmul"), Value(without, "time.matmul"));
+  EXPECT_EQ(without.Find("time.host"), nullptr);  // not a cause where there is no such time
+  // A quarter either way.
+  EXPECT_NEAR(with.Find("time.host")->low, 12 - hidden, 1e-3);
+  EXPECT_NEAR(with.Find("time.host")->high, 20 - hidden, 1e-3);
+}
+
+// Of eight micro-batches only the first waits: a host that is faster than its GPU runs ahead.
+TEST(TrainingSimulationTest, AHostThatRunsAheadCostsItsFirstLaunchAndTheUpdate) {
+  const sim::Report without = MustSimulate(
+      MustResolve(SmallJob(1, 1, 1, 1, 8, "  framework: {base: pytorch-eager, host: {}}\n")));
+  const sim::Report with = MustSimulate(MustResolve(
+      SmallJob(1, 1, 1, 1, 8,
+               "  framework: {base: pytorch-eager, host: {step: 3 ms, launch_latency: 5 us, "
+               "forward: {matmul: 1 us, elementwise: 2 us}}}\n")));
+  // 3 ms, the launch's 5 us, and 2 us to issue the embedding.
+  EXPECT_NEAR(Value(with, "time.host"), 3.007e-3, 1e-12);
+  EXPECT_NEAR(Value(with, "step_time"), Value(without, "step_time") + 3.007e-3, 1e-11);
+}
+
 TEST(TrainingSimulationTest, WhatDoesNotFitIsSaidAndStillSimulated) {
   const sim::Report report = MustSimulate(MustResolve(R"(
 cluster: {nodes: dgx-h100, count: 1}

@@ -26,6 +26,16 @@ std::string RandomJob() {
   const auto flag = [] { return *rc::gen::arbitrary<bool>() ? "true" : "false"; };
   const std::string overlap = fmt::format(
       "{{gradient_reduce: {}, parameter_gather: {}, pipeline_sends: {}}}", flag(), flag(), flag());
+  const auto host_time = [] { return *rc::gen::element(0, 2, 30, 400); };
+  const std::string host =
+      *rc::gen::arbitrary<bool>()
+          ? "{}"
+          : fmt::format(
+                "{{forward: {{matmul: {} us, elementwise: {} us}}, backward: {{matmul: {} us, "
+                "collective: {} us}}, layer_backward: {} us, step: {} us, update: {} us, "
+                "update_per_layer: {} us, launch_latency: {} us}}",
+                host_time(), host_time(), host_time(), host_time(), host_time(), host_time(),
+                host_time(), host_time(), host_time());
   return fmt::format(
       R"(
 cluster: {{nodes: dgx-h100, count: 64}}
@@ -39,13 +49,13 @@ training:
   parallelism: {{tp: {}, pp: {}, vpp: {}}}
   {}sharding: {}
   recompute: {}
-  framework: {{base: megatron-core, overlap: {}, gradient_bucket: {} MB}}
+  framework: {{base: megatron-core, overlap: {}, gradient_bucket: {} MB, host: {}}}
 )",
       *rc::gen::element(512, 2048), layers, *rc::gen::element(1024, 128000), flag(),
       dp * micro_batch * micro_batches, micro_batch, tp * pp * dp, tp, pp, vpp,
       vpp == 1 && *rc::gen::arbitrary<bool>() ? "schedule: gpipe\n  " : "",
       *rc::gen::element<std::string>("ddp", "zero-1"),
-      *rc::gen::element<std::string>("none", "full"), overlap, *rc::gen::element(1, 20, 400));
+      *rc::gen::element<std::string>("none", "full"), overlap, *rc::gen::element(1, 20, 400), host);
 }
 
 TEST(StepSweepProperty, EqualsTheStaticSweepOfTheProgramAndNeverBeatsItsBound) {

@@ -18,6 +18,22 @@ struct Job {
   EpilogueCosts epilogue;
 };
 
+/// Of a framework: none, or such that some operations are shorter and some longer on the host.
+std::string RandomHost() {
+  if (*rc::gen::arbitrary<bool>()) {
+    return "{}";
+  }
+  const auto time = [] { return *rc::gen::element(0, 1, 4, 15, 60, 400); };
+  const auto work = [&] {
+    return fmt::format("{{matmul: {} us, attention: {} us, elementwise: {} us, collective: {} us}}",
+                       time(), time(), time(), time());
+  };
+  return fmt::format(
+      "{{forward: {}, backward: {}, layer_forward: {} us, layer_backward: {} us, step: {} us, "
+      "update: {} us, update_per_layer: {} us, launch_latency: {} us}}",
+      work(), work(), time(), time(), time(), time(), time(), time());
+}
+
 Job RandomJob() {
   const int tp = *rc::gen::element(1, 2, 4, 8);
   const int pp = *rc::gen::element(1, 2, 4);
@@ -32,10 +48,11 @@ Job RandomJob() {
   const std::string framework = *rc::gen::element(
       std::string("megatron-core"), std::string("megatron-lm-2021"), std::string("pytorch-eager"));
   Job job;
-  job.scenario = MustResolve(
-      SmallJob(tp, pp, vpp, dp, rounds * pp,
-               fmt::format("  schedule: {}\n  recompute: {}\n  sharding: {}\n  framework: {}\n",
-                           schedule, recompute, sharding, framework)));
+  job.scenario =
+      MustResolve(SmallJob(tp, pp, vpp, dp, rounds * pp,
+                           fmt::format("  schedule: {}\n  recompute: {}\n  sharding: {}\n"
+                                       "  framework: {{base: {}, host: {}}}\n",
+                                       schedule, recompute, sharding, framework, RandomHost())));
   RC_ASSERT(job.scenario.training.has_value());
   const compute::OperationTime time = compute::OperationTime::Analytic(job.scenario.cluster);
   job.stages = CostStages(*job.scenario.training, time).value();
