@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/held_out.h"
 #include "base/sha256.h"
 #include "calibration/gz_text.h"
 
@@ -174,11 +175,7 @@ std::string IdOf(const Measurement& point) {
   return Sha256(OperationText(point.operation) + ConditionText(point.condition)).substr(0, 16);
 }
 
-bool IsHeldOut(const Measurement& point) {
-  const char last = IdOf(point).back();
-  const int digit = last <= '9' ? last - '0' : last - 'a' + 10;
-  return digit % 2 == 1;
-}
+bool IsHeldOut(const Measurement& point) { return IsHeldOutDigest(IdOf(point)); }
 
 Result<Measurement> ParseMeasurement(std::string_view line) {
   return ParsePoint(line).map_error(ErrorOf);

@@ -19,8 +19,8 @@ struct Prediction {
 
 /// The measurement's metric as predicted. Published rates are derived from `step_time` (the range
 /// turns over): tokens/s/GPU = global batch x sequence / (time x GPUs); TFLOP/s/GPU by the row's
-/// convention; MFU in percent of the GPU's peak in the job's precision. kInternal when the report
-/// lacks the metric.
+/// convention; MFU in percent of the GPU's peak in the job's precision. A metric that the report
+/// lacks: UNIMPLEMENTED when reports of this work should have it, kFailedPrecondition otherwise.
 Result<Prediction> PredictMetric(const Measurement& measurement, const FlopConvention& flops,
                                  const sim::Scenario& scenario, const sim::Report& report);
 

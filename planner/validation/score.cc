@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/percentile.h"
+#include "planner/validation/case_groups.h"
 
 namespace ridgeline::validation {
 namespace {
@@ -24,7 +25,16 @@ double MeanError(std::span<const ConstantMfuCase> cases, double mfu) {
   return sum / static_cast<double>(cases.size());
 }
 
+int64_t CountCases(std::span<const CaseOutcome> cases) {
+  int64_t count = 0;
+  for (size_t i = 0; i < cases.size(); ++i) {
+    count += i == 0 || cases[i].id != cases[i - 1].id ? 1 : 0;
+  }
+  return count;
+}
+
 void ScoreClasses(std::span<const CaseOutcome> cases, Accuracy& accuracy) {
+  std::string last_alarm;  // measurements of one case stand together
   for (const CaseOutcome& c : cases) {
     if (c.skip != SkipKind::kNone) {
       continue;
@@ -32,22 +42,25 @@ void ScoreClasses(std::span<const CaseOutcome> cases, Accuracy& accuracy) {
     const bool ran_out = c.is_class && c.measured > 0.0;
     if (ran_out) {
       ++(c.fits ? accuracy.oom_misses : accuracy.oom_hits);
-    } else if (!c.fits) {
+    } else if (!c.fits && c.id != last_alarm) {
       ++accuracy.oom_false_alarms;
+      last_alarm = c.id;
     }
   }
-}
-
-bool HasTag(const CaseOutcome& c, std::string_view tag) {
-  return std::find(c.tags.begin(), c.tags.end(), tag) != c.tags.end();
 }
 
 void CountSkipsAndAssumptions(SuiteOutcome& suite) {
   std::map<std::pair<SkipKind, std::string>, int64_t> skips;
   std::map<Assumed, int64_t> assumed;
+  const CaseOutcome* last = nullptr;
   for (const CaseOutcome& c : suite.cases) {
     if (c.skip != SkipKind::kNone) {
       ++skips[{c.skip, c.reason}];
+      continue;
+    }
+    const bool is_same_case = last != nullptr && last->id == c.id;
+    last = &c;
+    if (is_same_case) {
       continue;
     }
     for (const Assumed& one : c.assumed) {
@@ -124,7 +137,7 @@ ConstantMfuFit FitConstantMfu(std::span<const ConstantMfuCase> cases) {
 }
 
 Accuracy Score(std::span<const CaseOutcome> cases) {
-  Accuracy accuracy{.cases = static_cast<int64_t>(cases.size())};
+  Accuracy accuracy{.cases = CountCases(cases)};
   ScoreClasses(cases, accuracy);
   std::vector<double> absolute;
   std::vector<double> signed_errors;
@@ -158,6 +171,9 @@ Accuracy Score(std::span<const CaseOutcome> cases) {
   accuracy.median_error = ExactQuantile(absolute, 0.5);
   accuracy.p90_error = ExactQuantile(absolute, 0.9);
   accuracy.median_half_width = ExactQuantile(half_widths, 0.5);
+  if (*accuracy.median_error > 0.0) {
+    accuracy.width_over_error = *accuracy.median_half_width / *accuracy.median_error;
+  }
   accuracy.coverage = static_cast<double>(covered) / static_cast<double>(absolute.size());
   if (guess_cases.size() >= 2) {
     const ConstantMfuFit fit = FitConstantMfu(guess_cases);
@@ -171,48 +187,11 @@ Accuracy Score(std::span<const CaseOutcome> cases) {
   return accuracy;
 }
 
-std::vector<Group> GroupsOf(std::span<const CaseOutcome> cases) {
-  std::vector<std::pair<std::string, std::vector<CaseOutcome>>> groups;
-  const auto add = [&](std::string name, auto&& belongs) {
-    std::vector<CaseOutcome> members;
-    std::copy_if(cases.begin(), cases.end(), std::back_inserter(members), belongs);
-    // A group that is the whole suite says nothing new.
-    if (!members.empty() && members.size() < cases.size()) {
-      groups.emplace_back(std::move(name), std::move(members));
-    }
-  };
-  for (const auto& [name, tags] : std::vector<std::pair<std::string, std::vector<std::string>>>{
-           {"core", {"core"}},
-           {"core dense", {"core", "dense"}},
-           {"core mixture of experts", {"core", "moe"}},
-           {"dense", {"dense"}},
-           {"mixture of experts", {"moe"}}}) {
-    add(name, [&tags](const CaseOutcome& c) {
-      return std::all_of(tags.begin(), tags.end(),
-                         [&c](const std::string& tag) { return HasTag(c, tag); });
-    });
-  }
-  std::vector<std::string> mappings;
-  for (const CaseOutcome& c : cases) {
-    if (!c.group.empty() &&
-        std::find(mappings.begin(), mappings.end(), c.group) == mappings.end()) {
-      mappings.push_back(c.group);
-    }
-  }
-  for (const std::string& mapping : mappings) {
-    add("source " + mapping, [&mapping](const CaseOutcome& c) { return c.group == mapping; });
-  }
-  std::vector<Group> result;
-  for (const auto& [name, members] : groups) {
-    result.push_back({.name = name, .accuracy = Score(members)});
-  }
-  return result;
-}
-
 void Summarise(SuiteOutcome& suite) {
   suite.accuracy = Score(suite.cases);
-  suite.groups = suite.is_formulas ? std::vector<Group>{} : GroupsOf(suite.cases);
+  suite.groups = suite.is_formulas ? std::vector<Group>{} : ScoreGroups(suite);
   CountSkipsAndAssumptions(suite);
+  suite.pair_counts = CountPairs(suite.pairs, suite.has_halves);
 }
 
 }  // namespace ridgeline::validation

@@ -35,11 +35,8 @@ struct ConstantMfuFit {
 /// a·x + b/x + c, whose minimum is at an end or at sqrt(b/a). O(n^2). At least one case.
 ConstantMfuFit FitConstantMfu(std::span<const ConstantMfuCase> cases);
 
-/// Groups of a suite that are worth a line: core and its dense and mixture parts, dense, mixture,
-/// and one for every mapping, in that order, each only when it has cases and not all of them.
-std::vector<Group> GroupsOf(std::span<const CaseOutcome> cases);
-
-/// Fills accuracy, groups, skip counts and assumption counts from the cases.
+/// Fills accuracy, groups (case_groups.h), skip counts, assumption counts and counts of pairs from
+/// cases and pairs.
 void Summarise(SuiteOutcome& suite);
 
 }  // namespace ridgeline::validation

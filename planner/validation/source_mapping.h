@@ -72,8 +72,8 @@ struct SourceMapping {
 const Schema<SourceMapping>& SchemaOf(Tag<SourceMapping>);
 const Schema<MappingRule>& SchemaOf(Tag<MappingRule>);
 
-/// Why a row is not simulated.
-enum class SkipKind { kNone, kNotStated, kUnimplemented, kError };
+/// Why a row is not scored.
+enum class SkipKind { kNone, kNotStated, kUnimplemented, kError, kOtherHalf };
 
 struct Assumed {
   std::string path = {};

@@ -2,19 +2,19 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
+#include <mutex>
 #include <optional>
 #include <set>
 #include <utility>
 
-#include <fmt/format.h>
-
 #include "base/nearest_name.h"
+#include "planner/for_each_index.h"
 #include "planner/validation/field_map.h"
 #include "planner/validation/measured_serving.h"
-#include "planner/validation/prediction.h"
+#include "planner/validation/run_case.h"
 #include "planner/validation/score.h"
 #include "planner/validation/serving_logs.h"
-#include "sim/simulate.h"
 
 namespace ridgeline::validation {
 namespace {
@@ -75,13 +75,25 @@ struct LoadedSuite {
   }
 };
 
-Result<LoadedSuite> Load(const fs::path& path, const hardware::Catalog& catalog) {
+tl::unexpected<Error> HasNoHalves(const fs::path& path) {
+  return Fail({.code = ErrorCode::kFailedPrecondition,
+               .message = "the suite has no halves: " + path.stem().string(),
+               .hint = "--half is for suites in YAML that say held_out: odd-sha256"});
+}
+
+Result<LoadedSuite> Load(const fs::path& path, const hardware::Catalog& catalog, Half half) {
   if (path.extension() == ".csv") {
+    if (half != Half::kAll) {
+      return HasNoHalves(path);
+    }
     ASSIGN_OR_RETURN(const SourceMappings mappings, ReadMappings(catalog));
     ASSIGN_OR_RETURN(Suite suite, ReadCsvSuite(path, mappings));
     return LoadedSuite{.suite = std::move(suite)};
   }
   ASSIGN_OR_RETURN(const Node document, ReadDocument(path));
+  if (half != Half::kAll && (IsFieldMap(document) || IsServingLogs(document))) {
+    return HasNoHalves(path);
+  }
   if (IsFieldMap(document)) {
     ASSIGN_OR_RETURN(FieldMap formulas, ReadFieldMap(document));
     return LoadedSuite{.formulas = std::move(formulas)};
@@ -90,79 +102,94 @@ Result<LoadedSuite> Load(const fs::path& path, const hardware::Catalog& catalog)
     ASSIGN_OR_RETURN(ServingLogs logs, ReadServingLogs(document, path.parent_path()));
     return LoadedSuite{.logs = std::move(logs)};
   }
-  ASSIGN_OR_RETURN(Suite suite, ReadYamlSuite(document));
+  ASSIGN_OR_RETURN(Suite suite, ReadYamlSuite(document, half));
   return LoadedSuite{.suite = std::move(suite)};
 }
 
-CaseOutcome Skipped(const Case& one, SkipKind kind, std::string reason) {
-  return {.id = one.id,
-          .group = one.group,
-          .metric = one.measured.empty() ? std::string() : one.measured.front().metric,
-          .measured = one.measured.empty() ? 0.0 : one.measured.front().value,
-          .assumed = one.assumed,
-          .tags = one.tags,
-          .skip = kind,
-          .reason = std::move(reason)};
-}
-
-/// The first line that a reader needs: messages of all errors, without places.
-std::string ReasonOf(const Error& error) {
-  std::string reason = error.path.empty() ? error.message : error.path + ": " + error.message;
-  for (const Error& other : error.others) {
-    reason += "; " + other.message;
-  }
-  return reason;
-}
-
-/// "suite.yaml:7:15: " when the mistake stands in the suite itself; the scenario of a table's row
-/// is made by a mapping, and its place would lead nowhere.
-std::string PlaceOf(const Case& one, const Error& error) {
-  if (!error.where || error.where->source == nullptr || error.where->source != one.where.source) {
-    return {};
-  }
-  return fmt::format("{}:{}:{}: ", error.where->source->name, error.where->line,
-                     error.where->column);
-}
-
-/// UNIMPLEMENTED wherever it stands among the errors of a document: nothing the user can repair.
-const Error* FindUnimplemented(const Error& error) {
-  if (error.code == ErrorCode::kUnimplemented) {
-    return &error;
-  }
-  for (const Error& other : error.others) {
-    if (other.code == ErrorCode::kUnimplemented) {
-      return &other;
+/// Counts cases over suites and threads.
+struct ProgressCount {
+  explicit ProgressCount(Progress* to) : progress(to) {}
+  void Add(const std::string& suite) {
+    const std::lock_guard lock(mutex);
+    ++done;
+    if (progress != nullptr) {
+      progress->Report("validating " + suite, done, total, "cases");
     }
   }
-  return nullptr;
-}
+  Progress* progress;
+  double done = 0.0;
+  double total = 0.0;
+  std::mutex mutex;
+};
 
-/// Said once, whether or not the message says it.
-std::string NotBuilt(const std::string& message) {
-  constexpr std::string_view kNotBuilt = "not built yet: ";
-  return message.starts_with(kNotBuilt) ? message : std::string(kNotBuilt) + message;
-}
-
-CaseOutcome SkippedFor(const Case& one, const Error& error) {
-  if (const Error* unimplemented = FindUnimplemented(error)) {
-    return Skipped(one, SkipKind::kUnimplemented, NotBuilt(unimplemented->message));
-  }
-  return Skipped(one, SkipKind::kError, "error: " + PlaceOf(one, error) + ReasonOf(error));
-}
-
-void AddFactors(const sim::Report& report, std::vector<sim::Assumption>& factors) {
-  for (const sim::Assumption& one : report.assumptions) {
-    if (one.source == "default") {
-      continue;  // listed among what each case assumed
+Result<std::vector<LoadedSuite>> LoadAll(const std::vector<std::string>& names,
+                                         const hardware::Catalog& catalog, Half half) {
+  std::vector<LoadedSuite> loaded;
+  for (const std::string& name : names.empty() ? ShippedSuites(catalog) : names) {
+    ASSIGN_OR_RETURN(const fs::path path, FindSuite(name, catalog));
+    Result<LoadedSuite> one = Load(path, catalog, half);
+    // Half of all shipped suites is the half of those that have halves.
+    if (!one && names.empty() && half != Half::kAll &&
+        one.error().code == ErrorCode::kFailedPrecondition) {
+      continue;
     }
-    const bool is_known =
-        std::any_of(factors.begin(), factors.end(), [&one](const sim::Assumption& known) {
-          return known.what == one.what && known.value == one.value && known.source == one.source;
-        });
-    if (!is_known) {
-      factors.push_back(one);
+    if (!one) {
+      return Fail(std::move(one).error());
+    }
+    loaded.push_back(*std::move(one));
+  }
+  if (loaded.empty() && half != Half::kAll) {
+    return NotFound("no shipped suite has halves", "name one of your own");
+  }
+  return loaded;
+}
+
+/// Cases of the other half ran only to be one side of a pair.
+void WithdrawOtherHalf(const Suite& suite, std::vector<CaseOutcome>& outcomes) {
+  if (suite.half != Half::kHeldOut) {
+    return;
+  }
+  std::vector<CaseOutcome> kept;
+  const Case* last = nullptr;
+  for (CaseOutcome& outcome : outcomes) {
+    if (outcome.is_held_out) {
+      kept.push_back(std::move(outcome));
+      continue;
+    }
+    const auto one = std::find_if(suite.cases.begin(), suite.cases.end(),
+                                  [&outcome](const Case& c) { return c.id == outcome.id; });
+    if (&*one != last) {
+      kept.push_back(SkippedCase(*one, SkipKind::kOtherHalf, "in the fit half"));
+      last = &*one;
     }
   }
+  outcomes = std::move(kept);
+}
+
+SuiteOutcome RunSuite(const Suite& suite, const hardware::Catalog& catalog,
+                      const ValidateOptions& options, ProgressCount& progress,
+                      ValidationReport& report) {
+  std::vector<CaseRun> runs(suite.cases.size(), CaseRun{.is_cut_off = true});
+  planner::ForEachIndex(runs.size(), options.jobs, [&](size_t i) {
+    if (!options.stop.IsRequested()) {
+      runs[i] = RunCase(suite.cases[i], suite, catalog, options.stop);
+      progress.Add(suite.name);
+    }
+  });
+  SuiteOutcome outcome{.name = suite.name,
+                       .source = suite.source,
+                       .has_halves = suite.held_out.has_value(),
+                       .half = suite.half,
+                       .is_by_metric = suite.is_by_metric};
+  for (CaseRun& run : runs) {
+    report.is_partial = report.is_partial || run.is_cut_off;
+    AddFactors(run.factors, report.factors);
+    std::move(run.outcomes.begin(), run.outcomes.end(), std::back_inserter(outcome.cases));
+  }
+  outcome.pairs = JudgePairs(suite, outcome.cases);
+  WithdrawOtherHalf(suite, outcome.cases);
+  Summarise(outcome);
+  return outcome;
 }
 
 }  // namespace
@@ -175,109 +202,28 @@ std::vector<std::string> ShippedSuites(const hardware::Catalog& catalog) {
   return names;
 }
 
-std::vector<CaseOutcome> RunCase(const Case& one, const Suite& suite,
-                                 const hardware::Catalog& catalog, const Stop& stop,
-                                 std::vector<sim::Assumption>& factors) {
-  if (one.skip != SkipKind::kNone) {
-    return {Skipped(one, one.skip, one.reason)};
-  }
-  const Result<sim::Scenario> scenario = sim::ResolveScenario(one.scenario, catalog);
-  if (!scenario) {
-    CaseOutcome outcome = SkippedFor(one, scenario.error());
-    for (const Measurement& measurement : one.measured) {
-      const auto tolerance = suite.tolerance.find(measurement.metric);
-      if (tolerance != suite.tolerance.end()) {
-        outcome.tolerance = tolerance->second;
-      }
-    }
-    return {std::move(outcome)};
-  }
-  if (!scenario->training) {
-    return {Skipped(one, SkipKind::kUnimplemented,
-                    "not built yet: suites of other work than training")};
-  }
-  const Result<sim::Report> report = sim::Simulate(*scenario, {.stop = stop});
-  if (!report) {
-    return {SkippedFor(one, report.error())};
-  }
-  AddFactors(*report, factors);
-  std::vector<CaseOutcome> outcomes;
-  for (const Measurement& measurement : one.measured) {
-    const Result<Prediction> prediction = PredictMetric(measurement, one.flops, *scenario, *report);
-    if (!prediction) {
-      outcomes.push_back(SkippedFor(one, prediction.error()));
-      outcomes.back().metric = measurement.metric;
-      continue;
-    }
-    const auto tolerance = suite.tolerance.find(measurement.metric);
-    CaseOutcome outcome{.id = one.id,
-                        .group = one.group,
-                        .metric = measurement.metric,
-                        .measured = measurement.value,
-                        .predicted = prediction->value,
-                        .low = prediction->low,
-                        .high = prediction->high,
-                        .evidence = prediction->evidence,
-                        .is_rate = IsRate(measurement.metric),
-                        .is_class = measurement.metric == "oom",
-                        .fits = report->fits,
-                        .assumed = one.assumed,
-                        .tags = one.tags,
-                        .measured_mfu = MeasuredMfu(measurement, one.flops, *scenario)};
-    if (tolerance != suite.tolerance.end()) {
-      outcome.tolerance = tolerance->second;
-    }
-    for (const sim::FilledDefault& filled : scenario->defaults) {
-      outcome.assumed.push_back({filled.path, filled.value});
-    }
-    outcomes.push_back(std::move(outcome));
-  }
-  return outcomes;
-}
-
 Result<ValidationReport> Validate(const std::vector<std::string>& names,
-                                  const hardware::Catalog& catalog, const Stop& stop,
-                                  Progress* progress) {
-  std::vector<LoadedSuite> loaded;
-  double total = 0.0;
-  for (const std::string& name : names.empty() ? ShippedSuites(catalog) : names) {
-    ASSIGN_OR_RETURN(const fs::path path, FindSuite(name, catalog));
-    ASSIGN_OR_RETURN(LoadedSuite one, Load(path, catalog));
-    total += static_cast<double>(one.num_cases());
-    loaded.push_back(std::move(one));
+                                  const hardware::Catalog& catalog,
+                                  const ValidateOptions& options) {
+  ASSIGN_OR_RETURN(const std::vector<LoadedSuite> loaded, LoadAll(names, catalog, options.half));
+  ProgressCount progress(options.progress);
+  for (const LoadedSuite& one : loaded) {
+    progress.total += static_cast<double>(one.num_cases());
   }
   ValidationReport report;
-  double done = 0.0;
   for (const LoadedSuite& one : loaded) {
     if (one.formulas) {
       report.suites.push_back(EvaluateFieldMap(*one.formulas, catalog));
-      done += static_cast<double>(one.formulas->cases.size());
+      progress.done += static_cast<double>(one.formulas->cases.size());
       continue;
     }
     if (one.logs) {
-      report.suites.push_back(EvaluateServingLogs(*one.logs, stop, report.factors));
-      done += static_cast<double>(one.logs->runs.size());
-      report.is_partial = stop.IsRequested();
-      if (report.is_partial) {
-        break;
-      }
-      continue;
+      report.suites.push_back(EvaluateServingLogs(*one.logs, options.stop, report.factors));
+      progress.done += static_cast<double>(one.logs->runs.size());
+      report.is_partial = options.stop.IsRequested();
+    } else {
+      report.suites.push_back(RunSuite(*one.suite, catalog, options, progress, report));
     }
-    SuiteOutcome outcome{.name = one.suite->name, .source = one.suite->source};
-    for (const Case& next : one.suite->cases) {
-      if (stop.IsRequested()) {
-        report.is_partial = true;
-        break;
-      }
-      for (CaseOutcome& result : RunCase(next, *one.suite, catalog, stop, report.factors)) {
-        outcome.cases.push_back(std::move(result));
-      }
-      if (progress != nullptr) {
-        progress->Report("validating " + one.suite->name, ++done, total, "cases");
-      }
-    }
-    Summarise(outcome);
-    report.suites.push_back(std::move(outcome));
     if (report.is_partial) {
       break;
     }

@@ -17,18 +17,18 @@ namespace ridgeline::validation {
 /// Shipped suites: the stems of *.yaml and *.csv in validation/ under the catalog's roots, sorted.
 std::vector<std::string> ShippedSuites(const hardware::Catalog& catalog);
 
-/// `names`: shipped suites, or paths (with a '/' or an extension .yaml, .yml, .json, .csv); empty:
-/// all shipped ones. A suite that cannot be read is an error and nothing runs; a case that cannot
-/// be simulated is listed with its reason. When `stop` asks, what was finished is returned, marked
-/// partial. `progress` may be null.
-Result<ValidationReport> Validate(const std::vector<std::string>& names,
-                                  const hardware::Catalog& catalog, const Stop& stop,
-                                  Progress* progress);
+struct ValidateOptions {
+  Half half = Half::kAll;
+  int jobs = 1;  // threads; changes no answer
+  Stop stop = {};
+  Progress* progress = nullptr;  // may be null
+};
 
-/// Simulates one case; one outcome a measured metric, in order. Factors that the prediction read
-/// are added to `factors`, each once.
-std::vector<CaseOutcome> RunCase(const Case& one, const Suite& suite,
-                                 const hardware::Catalog& catalog, const Stop& stop,
-                                 std::vector<sim::Assumption>& factors);
+/// `names`: shipped suites, or paths (with a '/' or an extension .yaml, .yml, .json, .csv); empty:
+/// all shipped ones (with a half, those that have halves). A suite that cannot be read, or lacks
+/// the halves that were asked for, is an error and nothing runs; a case that cannot be simulated is
+/// listed with its reason. When `stop` asks, what was finished is returned, marked partial.
+Result<ValidationReport> Validate(const std::vector<std::string>& names,
+                                  const hardware::Catalog& catalog, const ValidateOptions& options);
 
 }  // namespace ridgeline::validation

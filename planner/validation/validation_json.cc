@@ -20,11 +20,15 @@ std::string_view KindName(SkipKind kind) {
       return "not built yet";
     case SkipKind::kError:
       return "error";
+    case SkipKind::kOtherHalf:
+      return "other half";
   }
   return "none";
 }
 
 Json OrNull(const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); }
+
+Json OrNull(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
 
 Json AssumedOf(const std::vector<Assumed>& assumed) {
   Json object = Json::object();
@@ -34,9 +38,22 @@ Json AssumedOf(const std::vector<Assumed>& assumed) {
   return object;
 }
 
-Json CaseOf(const CaseOutcome& c) {
+/// Which half and kind a case is of, where the suite tells them apart.
+void AddPlace(const SuiteOutcome& suite, const CaseOutcome& c, Json& object) {
+  if (suite.has_halves) {
+    object["half"] = HalfName(c.is_held_out);
+  }
+  if (!c.group.empty()) {
+    object["group"] = c.group;
+  }
+}
+
+Json CaseOf(const SuiteOutcome& suite, const CaseOutcome& c) {
   if (c.skip != SkipKind::kNone) {
-    return {{"id", c.id}, {"metric", c.metric}, {"skipped", c.reason}, {"kind", KindName(c.skip)}};
+    Json skipped = {
+        {"id", c.id}, {"metric", c.metric}, {"skipped", c.reason}, {"kind", KindName(c.skip)}};
+    AddPlace(suite, c, skipped);
+    return skipped;
   }
   Json object = {{"id", c.id},
                  {"metric", c.metric},
@@ -51,6 +68,7 @@ Json CaseOf(const CaseOutcome& c) {
     object["tolerance"] = *c.tolerance;
     object["within_tolerance"] = c.IsWithinTolerance();
   }
+  AddPlace(suite, c, object);
   if (!c.claim.empty()) {
     object["claim"] = c.claim;
   }
@@ -78,6 +96,7 @@ void AddAccuracy(const Accuracy& accuracy, Json& object) {
   object["skill"] = OrNull(accuracy.skill);
   object["coverage"] = OrNull(accuracy.coverage);
   object["median_half_width"] = OrNull(accuracy.median_half_width);
+  object["width_over_error"] = OrNull(accuracy.width_over_error);
   object["constant_mfu"] = OrNull(accuracy.constant_mfu);
   object["mape_constant"] = OrNull(accuracy.mape_constant);
   object["oom"] = {{"hits", accuracy.oom_hits},
@@ -85,16 +104,65 @@ void AddAccuracy(const Accuracy& accuracy, Json& object) {
                    {"false_alarms", accuracy.oom_false_alarms}};
 }
 
+Json SidesOf(double from, double to) {
+  return {{"from", from}, {"to", to}, {"difference", to - from}, {"ratio", to / from}};
+}
+
+Json PairsOf(const SuiteOutcome& suite) {
+  Json pairs = Json::array();
+  for (const PairOutcome& pair : suite.pairs) {
+    Json one = {{"from", pair.pair.from},
+                {"to", pair.pair.to},
+                {"what", pair.pair.what},
+                {"metric", pair.pair.metric},
+                {"verdict", VerdictName(pair.verdict)}};
+    if (suite.has_halves) {
+      one["half"] = HalfName(pair.is_held_out);
+    }
+    if (pair.verdict == PairVerdict::kNotJudged) {
+      one["skipped"] = pair.reason;
+    } else {
+      one["measured"] = SidesOf(pair.measured_from, pair.measured_to);
+      one["predicted"] = SidesOf(pair.predicted_from, pair.predicted_to);
+      one["noise"] = pair.noise;
+      one["sign_right"] = pair.is_judged() ? Json(pair.verdict != PairVerdict::kWrongSign) : Json();
+      one["within_third"] =
+          pair.is_judged() ? Json(pair.verdict == PairVerdict::kWithinThird) : Json();
+    }
+    pairs.push_back(std::move(one));
+  }
+  return pairs;
+}
+
+Json PairCountsOf(const SuiteOutcome& suite) {
+  Json counts = Json::array();
+  for (const PairCount& count : suite.pair_counts) {
+    counts.push_back({{"name", count.name},
+                      {"pairs", count.pairs},
+                      {"judged", count.judged},
+                      {"sign_right", count.right_sign},
+                      {"within_third", count.within_third},
+                      {"undecided", count.undecided}});
+  }
+  return counts;
+}
+
 Json SuiteOf(const SuiteOutcome& suite) {
   Json object = {{"name", suite.name}, {"source", suite.source}, {"cases", Json::array()}};
   for (const CaseOutcome& c : suite.cases) {
-    object["cases"].push_back(CaseOf(c));
+    object["cases"].push_back(CaseOf(suite, c));
   }
   AddAccuracy(suite.accuracy, object);
   object["outside_tolerance"] = suite.CountOutsideTolerance();
   object["groups"] = Json::array();
   for (const Group& group : suite.groups) {
-    Json one = {{"name", group.name}, {"cases", group.accuracy.cases}};
+    Json one = {{"name", group.of.name}, {"cases", group.accuracy.cases}};
+    if (suite.is_by_metric) {
+      one["half"] = group.of.is_held_out ? Json(HalfName(*group.of.is_held_out)) : Json(nullptr);
+      one["metric"] = OrNull(group.of.metric);
+      one["kind"] = OrNull(group.of.kind);
+      one["tags"] = group.of.tags;
+    }
     AddAccuracy(group.accuracy, one);
     object["groups"].push_back(std::move(one));
   }
@@ -102,6 +170,13 @@ Json SuiteOf(const SuiteOutcome& suite) {
   for (const SkipCount& skip : suite.skipped) {
     object["skipped"].push_back(
         {{"kind", KindName(skip.kind)}, {"reason", skip.reason}, {"cases", skip.cases}});
+  }
+  if (suite.has_halves) {
+    object["half"] = Codec<Half>::Write(suite.half);
+  }
+  if (!suite.pairs.empty()) {
+    object["pairs"] = PairsOf(suite);
+    object["pair_counts"] = PairCountsOf(suite);
   }
   object["assumed"] = Json::array();
   for (const AssumedCount& one : suite.assumed) {
@@ -138,7 +213,7 @@ std::string WriteValidationJsonLines(const ValidationReport& report) {
   for (const SuiteOutcome& suite : report.suites) {
     for (const CaseOutcome& c : suite.cases) {
       Json line = {{"suite", suite.name}};
-      line.update(CaseOf(c));
+      line.update(CaseOf(suite, c));
       text += Dump(line, -1);
     }
   }

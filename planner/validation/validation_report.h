@@ -14,7 +14,9 @@
 #include <vector>
 
 #include "base/evidence.h"
+#include "planner/validation/pair_outcome.h"
 #include "planner/validation/source_mapping.h"
+#include "planner/validation/suite_half.h"
 #include "sim/report.h"
 
 namespace ridgeline::validation {
@@ -22,13 +24,14 @@ namespace ridgeline::validation {
 /// One measured value beside its prediction, or why there is none.
 struct CaseOutcome {
   std::string id = {};
-  std::string group = {};   // the mapping or suite that it came through
+  std::string group = {};   // the mapping that it came through, or its kind
   std::string metric = {};  // as published: "step_time_s", "tflops_per_gpu", "oom", or DESIGN 9's
   double measured = 0.0;
   double predicted = 0.0;
   double low = 0.0;
   double high = 0.0;
   Evidence evidence = Evidence::kAnalytic;
+  bool is_held_out = false;
   bool is_rate = false;   // more is faster
   bool is_class = false;  // out of memory: 1 yes, 0 no; no relative error
   bool fits = true;       // the prediction's memory; false against a measured time: false alarm
@@ -38,6 +41,7 @@ struct CaseOutcome {
 
   SkipKind skip = SkipKind::kNone;
   std::string reason = {};
+  std::vector<std::string> skipped_metrics = {};  // all that the case measured
 
   /// The MFU at which the constant-MFU guess would hit the measurement (causal model FLOPs, the
   /// peak of the job's precision); 0 when the guess does not apply.
@@ -66,7 +70,7 @@ struct Worst {
 
 /// Accuracy over a set of cases. Absent figures have nothing to be computed from.
 struct Accuracy {
-  int64_t cases = 0;   // listed
+  int64_t cases = 0;   // listed; measurements of one case stand together and count once
   int64_t scored = 0;  // with a relative error
   std::optional<double> mape = {};
   std::optional<double> median_error = {};  // of absolute errors
@@ -75,17 +79,29 @@ struct Accuracy {
   std::optional<Worst> worst = {};
   std::optional<double> coverage = {};           // share of measurements inside the stated range
   std::optional<double> median_half_width = {};  // of the range, relative to the prediction
+  std::optional<double> width_over_error = {};   // median_half_width / median_error
   std::optional<double> constant_mfu = {};       // fitted: the MFU that minimises the guess's MAPE
   std::optional<double> mape_constant = {};      // of the constant-MFU guess
   std::optional<double> skill = {};              // 1 - mape / mape_constant
-  // Out of memory as a class, over all simulated cases that tell.
+  // Out of memory as a class, over all simulated cases that tell, each once.
   int64_t oom_hits = 0;
   int64_t oom_misses = 0;
   int64_t oom_false_alarms = 0;
 };
 
+/// Cases that belong together: all that the set fields say.
+struct CaseGroup {
+  std::string name = {};  // "core dense", "source megatron-sc21", "held-out step_time"
+  std::optional<bool> is_held_out = {};
+  std::string kind = {};  // CaseOutcome::group
+  std::string metric = {};
+  std::vector<std::string> tags = {};  // each of them
+
+  bool Holds(const CaseOutcome& outcome) const;
+};
+
 struct Group {
-  std::string name = {};  // "core dense", "source megatron-sc21"
+  CaseGroup of = {};
   Accuracy accuracy = {};
 };
 
@@ -104,11 +120,16 @@ struct AssumedCount {
 struct SuiteOutcome {
   std::string name = {};
   std::string source = {};
+  bool has_halves = false;
+  Half half = Half::kAll;     // that was asked for
+  bool is_by_metric = false;  // figures of different metrics are told apart
   std::vector<CaseOutcome> cases = {};
   Accuracy accuracy = {};
   std::vector<Group> groups = {};
   std::vector<SkipCount> skipped = {};
   std::vector<AssumedCount> assumed = {};
+  std::vector<PairOutcome> pairs = {};
+  std::vector<PairCount> pair_counts = {};
   bool is_formulas = false;
 
   int64_t CountOutsideTolerance() const;

@@ -1,17 +1,13 @@
 #include "planner/validation/validation_text.h"
 
 #include <algorithm>
-#include <cmath>
-#include <iterator>
 #include <optional>
-#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 
-#include "base/nearest_name.h"
 #include "planner/validation/field_quantity.h"
-#include "planner/validation/score.h"
+#include "planner/validation/text_table.h"
 
 namespace ridgeline::validation {
 namespace {
@@ -24,107 +20,17 @@ std::string Percent(const std::optional<double>& value, bool is_signed = false) 
                    : fmt::format("{:.1f} %", 100.0 * *value);
 }
 
-/// Columns of words; the first is set flush left, the others flush right unless said otherwise.
-class TextTable {
- public:
-  TextTable(std::vector<std::string> header, size_t left_columns)
-      : header_(std::move(header)), left_columns_(left_columns) {}
-
-  void Add(std::vector<std::string> row) { rows_.push_back(std::move(row)); }
-  bool empty() const { return rows_.empty(); }
-
-  std::string Write(TextStyle style) const {
-    if (style == TextStyle::kCsv) {
-      return WriteCsv();
-    }
-    std::vector<size_t> widths;
-    for (size_t column = 0; column < header_.size(); ++column) {
-      size_t width = Width(header_[column]);
-      for (const auto& row : rows_) {
-        width = std::max(width, Width(row[column]));
-      }
-      widths.push_back(width);
-    }
-    const bool is_markdown = style == TextStyle::kMarkdown;
-    std::string text = Line(header_, widths, is_markdown);
-    if (is_markdown) {
-      text += "|";
-      for (size_t column = 0; column < header_.size(); ++column) {
-        text += column < left_columns_ ? " --- |" : " ---: |";
-      }
-      text += "\n";
-    }
-    for (const auto& row : rows_) {
-      text += Line(row, widths, is_markdown);
-    }
-    return text;
-  }
-
- private:
-  /// Characters, not bytes: names may hold any UTF-8.
-  static size_t Width(const std::string& text) {
-    return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-      return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
-    }));
-  }
-
-  std::string Line(const std::vector<std::string>& row, const std::vector<size_t>& widths,
-                   bool is_markdown) const {
-    std::string text = is_markdown ? "|" : "";
-    for (size_t column = 0; column < row.size(); ++column) {
-      if (is_markdown) {
-        text += " " + Escaped(row[column]) + " |";
-        continue;
-      }
-      const std::string padding(widths[column] - Width(row[column]), ' ');
-      text += column == 0 ? "" : "  ";
-      text += column < left_columns_ ? row[column] + padding : padding + row[column];
-    }
-    text.erase(text.find_last_not_of(' ') + 1);
-    return text + "\n";
-  }
-
-  static std::string Escaped(const std::string& cell) {
-    std::string text;
-    for (const char c : cell) {
-      text += c == '|' ? "\\|" : std::string(1, c);
-    }
-    return text;
-  }
-
-  std::string WriteCsv() const {
-    std::string text = CsvLine(header_);
-    for (const auto& row : rows_) {
-      text += CsvLine(row);
-    }
-    return text;
-  }
-
-  static std::string CsvLine(const std::vector<std::string>& row) {
-    std::string text;
-    for (size_t column = 0; column < row.size(); ++column) {
-      text += column == 0 ? "" : ",";
-      if (row[column].find_first_of(",\"\n\r") == std::string::npos) {
-        text += row[column];
-        continue;
-      }
-      text += '"';
-      for (const char c : row[column]) {
-        text += c == '"' ? "\"\"" : std::string(1, c);
-      }
-      text += '"';
-    }
-    return text + "\n";
-  }
-
-  std::vector<std::string> header_;
-  size_t left_columns_;
-  std::vector<std::vector<std::string>> rows_;
-};
-
 std::string Title(std::string_view text, TextStyle style) {
   return style == TextStyle::kMarkdown ? fmt::format("\n**{}**\n\n", text)
                                        : fmt::format("\n{}\n", text);
+}
+
+std::string WorstText(const Accuracy& a) {
+  return a.worst ? fmt::format("{} ({})", a.worst->id, Percent(a.worst->error, true)) : "-";
+}
+
+std::string HalfWidthText(const Accuracy& a) {
+  return a.median_half_width ? "+-" + Percent(a.median_half_width) : "-";
 }
 
 void AddAccuracyRow(const std::string& name, const Accuracy& a, TextTable& table) {
@@ -134,8 +40,7 @@ void AddAccuracyRow(const std::string& name, const Accuracy& a, TextTable& table
              a.mape_constant ? fmt::format("{} at {:.0f} % MFU", Percent(a.mape_constant),
                                            100.0 * *a.constant_mfu)
                              : "-",
-             Percent(a.coverage), a.median_half_width ? "+-" + Percent(a.median_half_width) : "-",
-             a.worst ? fmt::format("{} ({})", a.worst->id, Percent(a.worst->error, true)) : "-"});
+             Percent(a.coverage), HalfWidthText(a), WorstText(a)});
 }
 
 std::string AccuracyTable(const SuiteOutcome& suite, TextStyle style) {
@@ -144,9 +49,59 @@ std::string AccuracyTable(const SuiteOutcome& suite, TextStyle style) {
                   1);
   AddAccuracyRow("all", suite.accuracy, table);
   for (const Group& group : suite.groups) {
-    AddAccuracyRow(group.name, group.accuracy, table);
+    AddAccuracyRow(group.of.name, group.accuracy, table);
   }
   return table.Write(style);
+}
+
+/// Of suites by metric: no guess to compare with, and whether ranges are as wide as errors ask.
+void AddMetricRow(const std::string& name, const Accuracy& a, TextTable& table) {
+  table.Add({name, std::to_string(a.cases), std::to_string(a.scored), Percent(a.mape),
+             Percent(a.median_error), Percent(a.p90_error), Percent(a.bias, true),
+             Percent(a.coverage), HalfWidthText(a),
+             a.width_over_error ? fmt::format("{:.1f}", *a.width_over_error) : "-", WorstText(a)});
+}
+
+std::string MetricTable(const SuiteOutcome& suite, TextStyle style) {
+  TextTable table({"group", "cases", "scored", "MAPE", "median", "p90", "bias", "covered",
+                   "half width", "width/error", "worst"},
+                  1);
+  AddMetricRow("all", suite.accuracy, table);
+  for (const Group& group : suite.groups) {
+    AddMetricRow(group.of.name, group.accuracy, table);
+  }
+  return table.Write(style);
+}
+
+std::string Difference(const PairOutcome& pair, double from, double to) {
+  if (pair.verdict == PairVerdict::kNotJudged) {
+    return "-";
+  }
+  return fmt::format("{:+.4g} ({:+.1f} %)", to - from, 100.0 * (to / from - 1.0));
+}
+
+std::string PairsText(const SuiteOutcome& suite, TextStyle style) {
+  if (suite.pairs.empty()) {
+    return {};
+  }
+  TextTable table({"from", "to", "what", "metric", "measured", "predicted", "verdict"}, 4);
+  for (const PairOutcome& pair : suite.pairs) {
+    table.Add({pair.pair.from, pair.pair.to, pair.pair.what, pair.pair.metric,
+               Difference(pair, pair.measured_from, pair.measured_to),
+               Difference(pair, pair.predicted_from, pair.predicted_to),
+               pair.reason.empty()
+                   ? std::string(VerdictName(pair.verdict))
+                   : fmt::format("{}: {}", VerdictName(pair.verdict), pair.reason)});
+  }
+  TextTable counts({"differences", "pairs", "judged", "right sign", "within a third", "undecided"},
+                   1);
+  for (const PairCount& count : suite.pair_counts) {
+    counts.Add({count.name, std::to_string(count.pairs), std::to_string(count.judged),
+                std::to_string(count.right_sign), std::to_string(count.within_third),
+                std::to_string(count.undecided)});
+  }
+  return Title("differences between two cases", style) + table.Write(style) + "\n" +
+         counts.Write(style);
 }
 
 std::string Verdict(const CaseOutcome& c) {
@@ -229,8 +184,9 @@ std::string CasesCsv(const ValidationReport& report) {
       const auto number = [is_skipped](double value) {
         return is_skipped ? std::string() : fmt::format("{}", value);
       };
-      table.Add({suite.name, c.id, c.metric, fmt::format("{}", c.measured), number(c.predicted),
-                 number(c.low), number(c.high),
+      table.Add({suite.name, c.id, c.metric,
+                 c.skip == SkipKind::kOtherHalf ? "" : fmt::format("{}", c.measured),
+                 number(c.predicted), number(c.low), number(c.high),
                  c.is_class ? "" : number(is_skipped ? 0.0 : c.SignedError()),
                  is_skipped ? "" : std::string(EvidenceName(c.evidence)), c.reason});
     }
@@ -245,7 +201,7 @@ std::string SuiteText(const SuiteOutcome& suite, TextStyle style) {
   if (suite.is_formulas) {
     return text + ClaimsTable(suite, style);
   }
-  text += AccuracyTable(suite, style);
+  text += suite.is_by_metric ? MetricTable(suite, style) : AccuracyTable(suite, style);
   text +=
       "\nerrors are those of the metric as published; positive means predicted slower (or more) "
       "than measured\n";
@@ -256,6 +212,7 @@ std::string SuiteText(const SuiteOutcome& suite, TextStyle style) {
   }
   const std::string cases = CasesTable(suite, style);
   text += cases.empty() ? cases : "\n" + cases;
+  text += PairsText(suite, style);
   text += SkippedTable(suite, style);
   text += AssumedTable(suite, style);
   const bool has_tolerance =
@@ -265,20 +222,6 @@ std::string SuiteText(const SuiteOutcome& suite, TextStyle style) {
     text += fmt::format("\noutside the stated tolerance: {}\n", suite.CountOutsideTolerance());
   }
   return text;
-}
-
-bool IsInGroup(const CaseOutcome& c, std::string_view group) {
-  const auto has = [&c](std::string_view tag) {
-    return std::find(c.tags.begin(), c.tags.end(), tag) != c.tags.end();
-  };
-  const bool wants_core = group.starts_with("core");
-  const bool wants_dense = group.ends_with("dense");
-  const bool wants_mixture = group.ends_with("mixture of experts");
-  if (group.starts_with("source ")) {
-    return c.group == group.substr(7);
-  }
-  return (!wants_core || has("core")) && (!wants_dense || has("dense")) &&
-         (!wants_mixture || has("moe"));
 }
 
 }  // namespace
@@ -296,34 +239,6 @@ std::string WriteValidationText(const ValidationReport& report, TextStyle style)
     text += "\npartial: stopped before the end\n";
   }
   return text;
-}
-
-Result<ValidationReport> OnlyGroup(const ValidationReport& report, std::string_view group) {
-  ValidationReport only{.factors = report.factors, .is_partial = report.is_partial};
-  std::vector<std::string> names = {"core", "core dense", "core mixture of experts", "dense",
-                                    "mixture of experts"};
-  for (const SuiteOutcome& suite : report.suites) {
-    for (const CaseOutcome& c : suite.cases) {
-      if (!c.group.empty() &&
-          std::find(names.begin(), names.end(), "source " + c.group) == names.end()) {
-        names.push_back("source " + c.group);
-      }
-    }
-  }
-  const bool is_known = std::find(names.begin(), names.end(), group) != names.end();
-  for (const SuiteOutcome& suite : report.suites) {
-    SuiteOutcome kept{.name = fmt::format("{}, {}", suite.name, group), .source = suite.source};
-    std::copy_if(suite.cases.begin(), suite.cases.end(), std::back_inserter(kept.cases),
-                 [group](const CaseOutcome& c) { return IsInGroup(c, group); });
-    if (is_known && !kept.cases.empty()) {
-      Summarise(kept);
-      only.suites.push_back(std::move(kept));
-    }
-  }
-  if (only.suites.empty()) {
-    return NotFound("no such group of cases: " + std::string(group), SuggestName(group, names));
-  }
-  return only;
 }
 
 Result<std::string> ReplaceReadmeBlock(std::string_view readme, std::string_view block) {

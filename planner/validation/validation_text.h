@@ -16,10 +16,6 @@ enum class TextStyle { kTable, kMarkdown, kCsv };
 /// Deterministic; ends in a newline.
 std::string WriteValidationText(const ValidationReport& report, TextStyle style);
 
-/// The same report with only the cases of a group ("core dense"), scored anew; suites without such
-/// a group are left out. NotFound, with did-you-mean, when no suite has it.
-Result<ValidationReport> OnlyGroup(const ValidationReport& report, std::string_view group);
-
 /// The block that configs/validation/README.md holds between its two marks.
 inline constexpr std::string_view kReadmeGroup = "core dense";
 inline constexpr std::string_view kReadmeBegin = "<!-- begin: validate -->";

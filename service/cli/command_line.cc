@@ -177,6 +177,7 @@ Result<CommandLine> ParseCommandLine(const std::vector<std::string>& arguments) 
   }
   line.overrides = words.values.at("--set");
   line.group = LastOf(words, "--group").value_or("");
+  line.half = LastOf(words, "--half").value_or(line.half);
   ASSIGN_OR_RETURN(line.trace_file, FileOf(words, "--trace"));
   ASSIGN_OR_RETURN(line.requests_file, FileOf(words, "--requests"));
   line.is_stepwise = words.counts.at("--no-fast-forward") > 0;

@@ -25,6 +25,7 @@ struct CommandLine {
   std::string requests_file;      // per-request CSV; empty: none
   bool is_stepwise = false;       // --no-fast-forward
   std::string group;              // of `validate`; empty: all
+  std::string half = "all";       // likewise, as written
   std::vector<std::string> vary;  // "path=list", as written
   bool is_one_at_a_time = false;
   std::vector<std::string> targets;  // as written

@@ -59,7 +59,7 @@ constexpr std::array<CommandInfo, 18> kCommands = {{
      .details = "Without a name: every shipped suite. A file is a suite in YAML or a CSV with the "
                 "columns of\n"
                 "configs/validation. Exit code 1: outside a stated tolerance.",
-     .example = "ridgeline validate training\nridgeline validate our-steps.yaml -o json",
+     .example = "ridgeline validate training\nridgeline validate our-steps.yaml --half fit -o json",
      .max_arguments = kAny},
     {.name = "version",
      .usage = "",
@@ -168,7 +168,7 @@ clock=burst and cache=cold.)",
     {.name = "runs", .summary = "runs on a server", .is_built = false},
 }};
 
-constexpr std::array<FlagInfo, 39> kFlags = {{
+constexpr std::array<FlagInfo, 40> kFlags = {{
     {.name = "--set",
      .value = "PATH=VALUE",
      .meaning = "override one key; repeatable; PATH as in `explain`",
@@ -180,7 +180,11 @@ constexpr std::array<FlagInfo, 39> kFlags = {{
      .meaning = "table (default), wide, json, jsonl, csv or md"},
     {.name = "--group",
      .value = "NAME",
-     .meaning = "only the cases of a group: 'core dense', 'dense', 'mixture' ...",
+     .meaning = "only the cases of a group: 'core dense', 'compile step_time' ...",
+     .commands = "validate"},
+    {.name = "--half",
+     .value = "HALF",
+     .meaning = "all (default), fit (held-out measurements are not even read) or held-out",
      .commands = "validate"},
     {.name = "--trace",
      .value = "FILE",
@@ -273,7 +277,7 @@ constexpr std::array<FlagInfo, 39> kFlags = {{
     {.name = "--jobs",
      .letter = 'j',
      .value = "N",
-     .meaning = "threads; changes no answer (default: one; plan: all processors)"},
+     .meaning = "threads; changes no answer (default: one; plan, validate: all processors)"},
     {.name = "--timeout", .value = "T", .meaning = "give up after this long: 30 s, 5 min"},
     {.name = "--configs",
      .value = "DIR",

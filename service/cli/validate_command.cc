@@ -1,6 +1,10 @@
 #include <algorithm>
 #include <string>
+#include <thread>
+#include <vector>
 
+#include "base/nearest_name.h"
+#include "planner/validation/case_groups.h"
 #include "planner/validation/validate.h"
 #include "planner/validation/validation_json.h"
 #include "planner/validation/validation_text.h"
@@ -38,13 +42,29 @@ bool HasUnmeasured(const validation::ValidationReport& report) {
   });
 }
 
+Result<validation::Half> HalfOf(const std::string& written) {
+  std::vector<std::string> names;
+  for (const auto& [name, half] : EnumNames(Tag<validation::Half>{})) {
+    if (name == written) {
+      return half;
+    }
+    names.emplace_back(name);
+  }
+  return InvalidArgument("--half is all, fit or held-out: " + written, SuggestName(written, names));
+}
+
 }  // namespace
 
 Result<int> Validate(Session& session) {
   const CommandLine& line = session.line;
-  ASSIGN_OR_RETURN(
-      validation::ValidationReport report,
-      validation::Validate(line.arguments, session.catalog, session.stop, session.progress));
+  ASSIGN_OR_RETURN(const validation::Half half, HalfOf(line.half));
+  const int processors = static_cast<int>(std::thread::hardware_concurrency());
+  ASSIGN_OR_RETURN(validation::ValidationReport report,
+                   validation::Validate(line.arguments, session.catalog,
+                                        {.half = half,
+                                         .jobs = line.jobs.value_or(std::max(1, processors)),
+                                         .stop = session.stop,
+                                         .progress = session.progress}));
   if (!line.group.empty()) {
     ASSIGN_OR_RETURN(report, OnlyGroup(report, line.group));
   }

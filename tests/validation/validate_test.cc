@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/diagnostic.h"
+#include "planner/validation/case_groups.h"
 #include "planner/validation/model_state.h"
 #include "planner/validation/validation_json.h"
 #include "planner/validation/validation_text.h"
@@ -37,7 +38,7 @@ const hardware::Catalog& Configs() {
 
 const ValidationReport& Training() {
   static const ValidationReport report = [] {
-    Result<ValidationReport> result = Validate({"training"}, Configs(), Stop(), nullptr);
+    Result<ValidationReport> result = Validate({"training"}, Configs(), {});
     if (!result) {
       throw std::runtime_error(RenderError(result.error()));
     }
@@ -90,7 +91,7 @@ cases:
     scenario: {cluster: {nodes: dgx-h100, count: 1}, training: {model: llama-3.1-8b, layers: 2, sequence_length: 2048, global_batch: 8}}
     measured: {step_time: 1000 s}
 )";
-  const Result<ValidationReport> report = Validate({file.string()}, Configs(), Stop(), nullptr);
+  const Result<ValidationReport> report = Validate({file.string()}, Configs(), {});
   ASSERT_TRUE(report) << RenderError(report.error());
   EXPECT_EQ(report->suites.front().cases.front().skip, SkipKind::kNone)
       << report->suites.front().cases.front().reason;
@@ -108,7 +109,7 @@ cases:
     scenario: {cluster: {nodes: dgx-h100, count: 1}, training: {model: llama-3.1-8b}}
     measured: {step_time: 1 s}
 )";
-  const Result<ValidationReport> report = Validate({file.string()}, Configs(), Stop(), nullptr);
+  const Result<ValidationReport> report = Validate({file.string()}, Configs(), {});
   ASSERT_TRUE(report) << RenderError(report.error());
   const CaseOutcome& outcome = report->suites.front().cases.front();
   EXPECT_EQ(outcome.skip, SkipKind::kError);
@@ -118,7 +119,7 @@ cases:
 }
 
 TEST(ValidateTest, AnUnknownSuiteIsAnErrorWithTheNearest) {
-  const Result<ValidationReport> report = Validate({"trainning"}, Configs(), Stop(), nullptr);
+  const Result<ValidationReport> report = Validate({"trainning"}, Configs(), {});
   ASSERT_FALSE(report);
   EXPECT_EQ(report.error().code, ErrorCode::kNotFound);
   EXPECT_THAT(report.error().hint, HasSubstr("training"));
@@ -128,7 +129,7 @@ TEST(ValidateTest, StoppingKeepsWhatIsFinishedAndSaysPartial) {
   std::stop_source source;
   source.request_stop();
   const Result<ValidationReport> report =
-      Validate({"training"}, Configs(), Stop(source.get_token()), nullptr);
+      Validate({"training"}, Configs(), {.stop = Stop(source.get_token())});
   ASSERT_TRUE(report);
   EXPECT_TRUE(report->is_partial);
 }
