@@ -196,6 +196,13 @@ def is_held_out(case_id):
     return int(hashlib.sha256(case_id.encode()).hexdigest()[-1], 16) % 2 == 1
 
 
+def compared_as(case):
+    """What cases that are compared with each other have in common."""
+    block = case["scenario"].get("training") or case["scenario"]["forward"]
+    keys = ("model", "layers", "sequence_length", "micro_batch", "phase", "batch", "context")
+    return tuple(str(block.get(key)) for key in keys)
+
+
 def category(case):
     """What a trace would teach: one case of each is traced."""
     block = case["scenario"].get("training") or case["scenario"]["forward"]

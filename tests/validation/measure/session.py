@@ -15,7 +15,7 @@ import traceback
 
 import cases
 
-SILENCE_SECONDS = 170
+SILENCE_SECONDS = 90
 
 
 def arguments_of(description, groups):
@@ -25,7 +25,7 @@ def arguments_of(description, groups):
     parser.add_argument("--out", required=True, help="file of JSON lines, appended to")
     parser.add_argument("--traces", default="", help="folder of profiler traces; none without it")
     parser.add_argument("--seconds", type=float, default=1e9, help="no case begins after this")
-    parser.add_argument("--shard", default="0/1", help="i/n: every n-th case from the i-th on")
+    parser.add_argument("--shard", default="0/1", help="i/n: the i-th of n equal parts")
     parser.add_argument("--only", default="", help="ids, by commas")
     parser.add_argument("--retry", action="store_true", help="cases that failed are tried again")
     parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
@@ -64,7 +64,9 @@ def chosen(arguments):
     if only:
         return [case for case in found if case["id"] in only]
     index, count = (int(part) for part in arguments.shard.split("/"))
-    return found[index::count]
+    parts = {}  # what is compared stays on one GPU
+    return [case for case in found
+            if parts.setdefault(cases.compared_as(case), len(parts)) % count == index]
 
 
 def remaining(arguments):
@@ -79,7 +81,7 @@ def supervise(arguments, ranks):
         kept = [case for case in written(arguments.out).values() if "failed" not in case]
         with open(arguments.out, "w", encoding="utf-8") as out:
             out.writelines(json.dumps(case) + "\n" for case in kept)
-    port = 29500 + int(arguments.shard[0])
+    port = 20000 + os.getpid() % 10000
     while True:
         left = arguments.seconds - (time.monotonic() - started)
         todo = remaining(arguments)
