@@ -30,8 +30,9 @@ Result<Screening> TrainingEvaluator::Screen(size_t point) {
   for (const training::MemoryUse& use : memory) {
     screening.facts.allocated = std::max(screening.facts.allocated, use.allocated());
   }
-  screening.fits_memory = training::PeakOf(screening.facts.allocated).base() <=
-                          space_->scenario.cluster.gpu.memory.capacity.base();
+  screening.facts.peak = training::PeakOf(screening.facts.allocated, scenario_.framework.allocator);
+  screening.fits_memory =
+      screening.facts.peak.base() <= space_->scenario.cluster.gpu.memory.capacity.base();
   screening.facts.model_flops = costs.model_flops;
   screening.facts.recompute_flops = costs.recompute_flops;
   screening.facts.micro_batches = static_cast<double>(scenario_.micro_batches);

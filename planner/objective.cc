@@ -63,7 +63,7 @@ double StepMetric::Of(const StepFacts& facts) const {
     case kStepTime:
       return seconds;
     case kMemoryPeak:
-      return training::PeakOf(facts.allocated).base();
+      return facts.peak.base();
     case kMemoryAllocated:
       return facts.allocated.base();
     case kGpus:

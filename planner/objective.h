@@ -19,6 +19,7 @@ namespace ridgeline::planner {
 struct StepFacts {
   engine::Picoseconds makespan = 0;
   Bytes allocated;           // of the fullest rank
+  Bytes peak;                // likewise, with what is held beside it (training::PeakOf)
   Flops model_flops;         // of a replica's ranks together, per micro-batch
   Flops recompute_flops;     // likewise
   double micro_batches = 1;  // per replica and step

@@ -288,7 +288,7 @@ class TrainingPlanner {
     };
     if (nearest_memory_) {
       why.nearest_memory = NearMemory{.settings = words(*nearest_memory_),
-                                      .allocated = screenings_[*nearest_memory_].facts.allocated};
+                                      .peak = screenings_[*nearest_memory_].facts.peak};
     }
     if (found_.nearest_miss) {
       const EvaluatedCandidate& near = *found_.nearest_miss;

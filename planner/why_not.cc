@@ -22,7 +22,7 @@ std::string Words(const std::map<std::string, std::string>& settings) {
 }
 
 std::string MemoryLine(const NearMemory& near, Bytes capacity) {
-  const Bytes peak = training::PeakOf(near.allocated);
+  const Bytes peak = near.peak;
   return fmt::format("the closest to fitting needs {} of {} a GPU, {} too much: {}", Format(peak),
                      Format(capacity), Format(peak - capacity), Words(near.settings));
 }

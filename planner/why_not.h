@@ -15,7 +15,7 @@ namespace ridgeline::planner {
 /// The candidate that came closest to fitting, and what it would allocate.
 struct NearMemory {
   std::map<std::string, std::string> settings;
-  Bytes allocated;
+  Bytes peak;
 };
 
 /// The candidate that came closest to meeting the targets.

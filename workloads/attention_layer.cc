@@ -15,7 +15,6 @@ struct Widths {
   int64_t values = 0;
   int64_t outputs = 0;
   int64_t gate = 0;
-  int64_t qkv() const { return queries + keys + values + gate; }
 };
 
 Widths WidthsOnRank(const RankShape& shape, const Mixer& mixer) {
@@ -48,26 +47,29 @@ Attention CoreOf(const RankShape& shape, const Mixer& mixer, AttentionPass pass)
           .window = is_flash ? mixer.window : 0};
 }
 
-/// Queries and keys, rotated. Unfused, each takes the eager form x·cos + rotate(x)·sin: a rotation,
-/// two products and an addition.
-void Rotate(RankSteps& steps, const RankShape& shape, const Widths& widths, std::string_view name) {
-  if (shape.model.has_learned_positions) {
-    return;
+void Rotate(RankSteps& steps, const RankShape& shape, const Widths& widths, bool is_backward) {
+  if (!shape.model.has_learned_positions) {
+    steps.OverHeads(is_backward ? "rotary backward" : "rotary", shape.framework.recipes.rotary,
+                    is_backward, {.queries = widths.queries, .keys = widths.keys},
+                    MemoryBoundKind::kRotary);
   }
-  const double rows = Real(shape.tokens);
-  if (shape.framework.fusion.rotary) {
-    const double size = rows * Real(widths.queries + widths.keys);
-    steps.Memory(std::string(name), MemoryBoundKind::kRotary, size, size, shape.tokens);
-    return;
-  }
-  for (const int64_t width : {widths.queries, widths.keys}) {
-    const double size = rows * Real(width);
-    steps.Memory(fmt::format("{} turn", name), MemoryBoundKind::kRotary, size, size, shape.tokens);
-    steps.Memory(fmt::format("{} products", name), MemoryBoundKind::kRotary, 2 * size, 2 * size,
-                 shape.tokens);
-    steps.Memory(fmt::format("{} sum", name), MemoryBoundKind::kRotary, 2 * size, size,
-                 shape.tokens);
-  }
+}
+
+void NormHeads(RankSteps& steps, const RankShape& shape, const Widths& widths, bool is_backward) {
+  steps.OverHeads(is_backward ? "query and key norm backward" : "query and key norm",
+                  shape.framework.recipes.qk_norm, is_backward,
+                  {.queries = widths.queries, .keys = widths.keys}, MemoryBoundKind::kRmsNorm);
+}
+
+/// Queries, keys and values of one rank, and an output gate.
+Products ProjectionsOf(const RankShape& shape, const Mixer& mixer, const Widths& widths) {
+  return ProductsOf(
+      shape.framework.fusion.qkv, "qkv projection",
+      {{.name = "query projection",
+        .out = widths.queries + widths.gate,
+        .has_bias = mixer.has_qkv_bias},
+       {.name = "key projection", .out = widths.keys, .has_bias = mixer.has_qkv_bias},
+       {.name = "value projection", .out = widths.values, .has_bias = mixer.has_qkv_bias}});
 }
 
 Bytes SavedByCore(const RankShape& shape, const Mixer& mixer) {
@@ -114,24 +116,31 @@ Result<PartOfLayer> LowerAttention(const RankShape& shape, const Layer& layer, b
   }
   const Widths widths = WidthsOnRank(shape, mixer);
   const int64_t tokens = shape.tokens;
-  const double normed = Real(tokens) * Real(widths.queries + widths.keys);
   const double gated = Real(tokens) * Real(widths.outputs);
   const bool is_naive = shape.framework.attention == AttentionChoice::kNaive;
+  const Products projections = ProjectionsOf(shape, mixer, widths);
+  const Products output{
+      .list = {
+          {.name = "output projection", .out = shape.hidden, .has_bias = mixer.has_output_bias}}};
+  const Recipes& recipes = shape.framework.recipes;
+  const RecipeExtent heads =
+      shape.Extent(Real(tokens) * Real(widths.queries + widths.values), Real(tokens));
   PartOfLayer part;
 
   RankSteps forward(shape, part.forward, StepPart::kForward);
   forward.Norm("attention norm", layer.norm, shape.shard_tokens);
   forward.EnterRegion("attention");
-  forward.Linear("qkv projection", tokens, shape.hidden, widths.qkv());
+  forward.Linears(projections, tokens, shape.hidden);
   if (mixer.has_qk_norm) {
-    forward.Memory("query and key norm", MemoryBoundKind::kRmsNorm, normed, normed);
+    NormHeads(forward, shape, widths, /*is_backward=*/false);
   }
-  Rotate(forward, shape, widths, "rotary");
+  Rotate(forward, shape, widths, /*is_backward=*/false);
+  forward.Run("head layout", recipes.head_layout.forward, heads, MemoryBoundKind::kCopy);
   AddCore(forward, shape, mixer, AttentionPass::kForward);
   if (mixer.has_output_gate) {
     forward.Memory("output gate", MemoryBoundKind::kSwiGlu, 2 * gated, gated);
   }
-  forward.Linear("output projection", tokens, widths.outputs, shape.hidden);
+  forward.Linears(output, tokens, widths.outputs);
   forward.LeaveRegion("attention");
   if (norm_after) {
     forward.Norm("attention output norm", layer.norm, shape.shard_tokens);
@@ -141,40 +150,47 @@ Result<PartOfLayer> LowerAttention(const RankShape& shape, const Layer& layer, b
   RankSteps backward(shape, part.backward, StepPart::kInputGradient);
   backward.DropoutBackward("attention branch dropout backward", shape.shard_tokens);
   if (norm_after) {
-    backward.NormBackward("attention output norm", layer.norm, shape.shard_tokens);
+    backward.NormBackward("attention output norm", layer.norm, shape.shard_tokens, false);
   }
   backward.LeaveRegionBackward("attention");
-  backward.LinearInputGradient("output projection", tokens, widths.outputs, shape.hidden);
-  backward.LinearWeightGradient("output projection", tokens, widths.outputs, shape.hidden);
+  backward.LinearsInputGradient(output, tokens, widths.outputs);
+  backward.LinearsWeightGradient(output, tokens, widths.outputs);
   if (mixer.has_output_gate) {
     backward.Memory("output gate backward", MemoryBoundKind::kSwiGlu, 3 * gated, 2 * gated);
   }
   AddCore(backward, shape, mixer, AttentionPass::kBackward);
-  Rotate(backward, shape, widths, "rotary backward");
+  backward.Run("head layout backward", recipes.head_layout.backward, heads, MemoryBoundKind::kCopy);
+  Rotate(backward, shape, widths, /*is_backward=*/true);
   if (mixer.has_qk_norm) {
-    backward.Memory("query and key norm backward", MemoryBoundKind::kRmsNorm, 2 * normed, normed);
+    NormHeads(backward, shape, widths, /*is_backward=*/true);
   }
   backward.GatherSavedInput("attention");
-  backward.LinearInputGradient("qkv projection", tokens, shape.hidden, widths.qkv());
+  backward.LinearsInputGradient(projections, tokens, shape.hidden);
   backward.EnterRegionBackward("attention");
-  backward.LinearWeightGradient("qkv projection", tokens, shape.hidden, widths.qkv());
+  backward.LinearsWeightGradient(projections, tokens, shape.hidden);
   backward.NormBackward("attention norm", layer.norm, shape.shard_tokens);
 
   // Kept (arXiv:2205.05198, section 4.1): input of the norm and of the projection, queries, keys,
   // values, what the core keeps, and the input of the output projection.
   const Bytes core = SavedByCore(shape, mixer);
-  part.saved = 2.0 * shape.Activation(shape.shard_tokens, shape.hidden) +
+  part.saved = shape.SavedByNorm(layer.norm, shape.shard_tokens) +
                shape.DropoutMask(shape.shard_tokens) +
                shape.Activation(tokens, widths.queries + widths.keys + widths.values) + core +
                shape.Activation(tokens, widths.outputs);
-  if (mixer.has_qk_norm) {
-    part.saved += shape.Activation(tokens, widths.queries + widths.keys);
+  if (!shape.model.has_learned_positions) {
+    part.saved += shape.Saved(recipes.rotary, tokens, widths.queries + widths.keys);
   }
+  if (mixer.has_qk_norm) {
+    part.saved += shape.Saved(recipes.qk_norm, tokens, widths.queries + widths.keys);
+  }
+  // Gradients of the core's result and of queries, keys and values.
+  part.transient =
+      shape.Activation(tokens, widths.outputs + widths.queries + widths.keys + widths.values);
   if (mixer.has_output_gate) {
     part.saved += shape.Activation(tokens, widths.gate + widths.outputs);
   }
   if (norm_after) {
-    part.saved += shape.Activation(shape.shard_tokens, shape.hidden);
+    part.saved += shape.Saved(shape.NormRecipe(layer.norm), shape.shard_tokens, shape.hidden);
   }
   if (is_naive) {
     RankSteps selective(shape, part.selective, StepPart::kRecompute);
@@ -227,7 +243,8 @@ void LatentForward(RankSteps& steps, const RankShape& shape, const Layer& layer,
     steps.Linear("query down projection", shard, shape.hidden, widths.query_latent);
   }
   steps.Linear("latent down projection", shard, shape.hidden, widths.down);
-  steps.Memory("latent norm", MemoryBoundKind::kRmsNorm, normed, normed);
+  steps.Run("latent norm", shape.framework.recipes.norm.forward, shape.Extent(normed, Real(shard)),
+            MemoryBoundKind::kRmsNorm);
   if (shape.sequence_parallel) {
     steps.Collect("latent all-gather", CollectiveKind::kAllGather,
                   shape.Activation(tokens, widths.gathered()), Axis::kTensor);
@@ -239,8 +256,9 @@ void LatentForward(RankSteps& steps, const RankShape& shape, const Layer& layer,
     steps.Linear("query projection", tokens, shape.hidden, widths.queries);
   }
   steps.Linear("latent up projection", tokens, widths.value_latent, widths.expanded);
-  steps.Memory("rotary", MemoryBoundKind::kRotary, Real(tokens) * Real(widths.rotated),
-               Real(tokens) * Real(widths.rotated));
+  steps.Run("rotary", shape.framework.recipes.rotary.forward,
+            shape.Extent(Real(tokens) * Real(widths.rotated), Real(tokens)),
+            MemoryBoundKind::kRotary);
   steps.Memory("key assembly", MemoryBoundKind::kCopy, keys, keys);
   AddCore(steps, shape, layer.mixer, AttentionPass::kForward);
   steps.Linear("output projection", tokens, widths.values, shape.hidden);
@@ -263,8 +281,9 @@ void LatentBackward(RankSteps& steps, const RankShape& shape, const Layer& layer
   both("output projection", tokens, widths.values, shape.hidden);
   AddCore(steps, shape, layer.mixer, AttentionPass::kBackward);
   steps.Memory("key assembly backward", MemoryBoundKind::kCopy, keys, keys);
-  steps.Memory("rotary backward", MemoryBoundKind::kRotary, Real(tokens) * Real(widths.rotated),
-               Real(tokens) * Real(widths.rotated));
+  steps.Run("rotary backward", shape.framework.recipes.rotary.backward,
+            shape.Extent(Real(tokens) * Real(widths.rotated), Real(tokens)),
+            MemoryBoundKind::kRotary);
   both("latent up projection", tokens, widths.value_latent, widths.expanded);
   if (widths.query_latent > 0) {
     both("query up projection", tokens, widths.query_latent, widths.queries);
@@ -275,7 +294,8 @@ void LatentBackward(RankSteps& steps, const RankShape& shape, const Layer& layer
     steps.LinearWeightGradient("query projection", tokens, shape.hidden, widths.queries);
   }
   ReduceLatents(steps, shape, widths);
-  steps.Memory("latent norm backward", MemoryBoundKind::kRmsNorm, 2 * normed, normed);
+  steps.Run("latent norm backward", shape.framework.recipes.norm.backward,
+            shape.Extent(normed, Real(shard)), MemoryBoundKind::kRmsNorm);
   both("latent down projection", shard, shape.hidden, widths.down);
   if (widths.query_latent > 0) {
     both("query down projection", shard, shape.hidden, widths.query_latent);
@@ -303,11 +323,12 @@ Result<PartOfLayer> LowerLatentAttention(const RankShape& shape, const Layer& la
   // Input of norm and down-projections; latents before and after their norm; queries, keys, values;
   // what the core keeps; the input of the output projection.
   const Bytes core = SavedByCore(shape, mixer);
-  part.saved = 2.0 * shape.Activation(shape.shard_tokens, shape.hidden) +
+  part.saved = shape.SavedByNorm(layer.norm, shape.shard_tokens) +
                shape.DropoutMask(shape.shard_tokens) +
                shape.Activation(shape.shard_tokens, widths.gathered()) +
                shape.Activation(shape.tokens, widths.query_latent + widths.value_latent) +
                shape.Activation(shape.tokens, 2 * widths.queries + 2 * widths.values) + core;
+  part.transient = shape.Activation(shape.tokens, 2 * widths.queries + 2 * widths.values);
   if (shape.framework.attention == AttentionChoice::kNaive) {
     RankSteps selective(shape, part.selective, StepPart::kRecompute);
     AddCore(selective, shape, mixer, AttentionPass::kForward);

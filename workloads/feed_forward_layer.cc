@@ -6,17 +6,22 @@ namespace ridgeline::workloads {
 Result<PartOfLayer> LowerFeedForward(const RankShape& shape, const Layer& layer, bool norm_after) {
   const FeedForward& feed_forward = layer.feed_forward;
   const int64_t width = shape.Cut(feed_forward.intermediate);
-  const int64_t up_width = feed_forward.is_gated ? 2 * width : width;
-  const std::string up = feed_forward.is_gated ? "gate-up projection" : "up projection";
+  const bool has_bias = feed_forward.has_bias;
+  const Products up = ProductsOf(
+      shape.framework.fusion.gate_up, "gate-up projection",
+      {{.name = "gate projection", .out = feed_forward.is_gated ? width : 0, .has_bias = has_bias},
+       {.name = "up projection", .out = width, .has_bias = has_bias}});
+  const Products down{
+      .list = {{.name = "down projection", .out = shape.hidden, .has_bias = has_bias}}};
   const int64_t tokens = shape.tokens;
   PartOfLayer part;
 
   RankSteps forward(shape, part.forward, StepPart::kForward);
   forward.Norm("feed-forward norm", layer.norm, shape.shard_tokens);
   forward.EnterRegion("feed-forward");
-  forward.Linear(up, tokens, shape.hidden, up_width);
+  forward.Linears(up, tokens, shape.hidden);
   forward.Activation(feed_forward, tokens, width);
-  forward.Linear("down projection", tokens, width, shape.hidden);
+  forward.Linears(down, tokens, width);
   forward.LeaveRegion("feed-forward");
   if (norm_after) {
     forward.Norm("feed-forward output norm", layer.norm, shape.shard_tokens);
@@ -26,24 +31,27 @@ Result<PartOfLayer> LowerFeedForward(const RankShape& shape, const Layer& layer,
   RankSteps backward(shape, part.backward, StepPart::kInputGradient);
   backward.DropoutBackward("feed-forward branch dropout backward", shape.shard_tokens);
   if (norm_after) {
-    backward.NormBackward("feed-forward output norm", layer.norm, shape.shard_tokens);
+    backward.NormBackward("feed-forward output norm", layer.norm, shape.shard_tokens, false);
   }
   backward.LeaveRegionBackward("feed-forward");
-  backward.LinearInputGradient("down projection", tokens, width, shape.hidden);
-  backward.LinearWeightGradient("down projection", tokens, width, shape.hidden);
+  backward.LinearsInputGradient(down, tokens, width);
+  backward.LinearsWeightGradient(down, tokens, width);
   backward.ActivationBackward(feed_forward, tokens, width);
   backward.GatherSavedInput("feed-forward");
-  backward.LinearInputGradient(up, tokens, shape.hidden, up_width);
+  backward.LinearsInputGradient(up, tokens, shape.hidden);
   backward.EnterRegionBackward("feed-forward");
-  backward.LinearWeightGradient(up, tokens, shape.hidden, up_width);
+  backward.LinearsWeightGradient(up, tokens, shape.hidden);
   backward.NormBackward("feed-forward norm", layer.norm, shape.shard_tokens);
 
-  // Input of the norm and of the projection; what the activation needs; input of the second
-  // projection. An unfused gate keeps the activation's output as well.
-  const bool is_unfused = feed_forward.is_gated && !shape.framework.fusion.swiglu;
-  part.saved = (norm_after ? 3.0 : 2.0) * shape.Activation(shape.shard_tokens, shape.hidden) +
+  // What norm and activation keep, with the inputs of both projections; a norm after the part keeps
+  // its input.
+  part.saved = shape.SavedByNorm(layer.norm, shape.shard_tokens) +
                shape.DropoutMask(shape.shard_tokens) +
-               shape.Activation(tokens, up_width + width + (is_unfused ? width : 0));
+               shape.SavedByActivation(feed_forward, tokens, width);
+  if (norm_after) {
+    part.saved += shape.Saved(shape.NormRecipe(layer.norm), shape.shard_tokens, shape.hidden);
+  }
+  part.transient = shape.Transient(shape.ActivationRecipe(feed_forward), tokens, width);
   return part;
 }
 

@@ -38,15 +38,37 @@ const Schema<TrainingDtypes>& SchemaOf(Tag<TrainingDtypes>) {
 
 const Schema<Fusion>& SchemaOf(Tag<Fusion>) {
   static const Schema<Fusion> schema =
-      Schema<Fusion>("which kernels are one")
-          .Optional("residual_norm", &Fusion::residual_norm,
-                    "the residual addition inside the normalisation kernel")
-          .Optional("swiglu", &Fusion::swiglu, "gate, activation and product in one kernel")
-          .Optional("rotary", &Fusion::rotary, "queries and keys in one kernel")
-          .Optional("cross_entropy", &Fusion::cross_entropy,
-                    "softmax, loss and its gradient without extra copies of the logits")
+      Schema<Fusion>("which matrix products are one")
+          .Optional("qkv", &Fusion::qkv, "queries, keys and values by one product")
+          .Optional("gate_up", &Fusion::gate_up, "gate and up by one product")
           .Optional("gradient_accumulation", &Fusion::gradient_accumulation,
                     "weight gradients accumulated by the GEMM's epilogue");
+  return schema;
+}
+
+EnumTable<GradientBuffers> EnumNames(Tag<GradientBuffers>) {
+  static constexpr std::array<std::pair<std::string_view, GradientBuffers>, 2> kNames{
+      {{"persistent", GradientBuffers::kPersistent}, {"on_demand", GradientBuffers::kOnDemand}}};
+  return kNames;
+}
+
+const Schema<Allocator>& SchemaOf(Tag<Allocator>) {
+  static const Schema<Allocator> schema =
+      Schema<Allocator>("what is held of a GPU beside the tensors of a step")
+          .Optional("reserved_low", &Allocator::reserved_low, "reserved over allocated, at least",
+                    {.at_least = 1.0, .at_most = 4.0})
+          .Optional("reserved_high", &Allocator::reserved_high, "reserved over allocated, at most",
+                    {.at_least = 1.0, .at_most = 4.0})
+          .Optional("workspace", &Allocator::workspace, "of the matrix libraries",
+                    {.at_least = Bytes{}})
+          .Optional("context", &Allocator::context, "CUDA's and the libraries' own",
+                    {.at_least = Bytes{}})
+          .Rule([](const Allocator& allocator, const Node& node, const DecodeContext& context) {
+            if (allocator.reserved_high < allocator.reserved_low) {
+              context.Fail(node, fmt::format("reserved_high is below reserved_low: {} and {}",
+                                             allocator.reserved_high, allocator.reserved_low));
+            }
+          });
   return schema;
 }
 
@@ -78,7 +100,14 @@ const Schema<Framework>& SchemaOf(Tag<Framework>) {
                     "the attention kernel: flash (the GPU's fastest), flash-2 or naive")
           .Optional("decode_attention", &Framework::decode_attention,
                     "the attention kernel of one query a sequence")
-          .Optional("fusion", &Framework::fusion, "which kernels are one")
+          .Optional("fusion", &Framework::fusion, "which matrix products are one")
+          .Optional("recipes", &Framework::recipes, "kernels that are bound by memory")
+          .Optional("gradients", &Framework::gradients,
+                    "when a gradient has memory: always, or once the backward has made it")
+          .Optional("clips_gradients", &Framework::clips_gradients,
+                    "by their global norm, before the optimizer")
+          .Optional("allocator", &Framework::allocator,
+                    "what is held of a GPU beside the tensors of a step")
           .Optional("dropout", &Framework::dropout,
                     "dropout on embeddings, branches and attention's probabilities")
           .Optional("overlap", &Framework::overlap, "which communication runs behind computation")

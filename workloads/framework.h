@@ -12,6 +12,7 @@
 #include "base/dtype.h"
 #include "base/operation.h"
 #include "workloads/host_time.h"
+#include "workloads/kernel_recipe.h"
 
 namespace ridgeline::workloads {
 
@@ -30,13 +31,26 @@ struct TrainingDtypes {
   friend bool operator==(const TrainingDtypes&, const TrainingDtypes&) = default;
 };
 
+/// Which matrix products are one. What is bound by memory is in the recipes.
 struct Fusion {
-  bool residual_norm = false;  // residual addition inside the normalisation kernel
-  bool swiglu = true;          // gate, activation and product in one kernel
-  bool rotary = true;          // queries and keys in one kernel
-  bool cross_entropy = true;   // softmax, loss and its gradient without extra copies of the logits
+  bool qkv = true;                    // queries, keys and values by one product
+  bool gate_up = true;                // gate and up by one product
   bool gradient_accumulation = true;  // weight gradients accumulated by the GEMM's epilogue
   friend bool operator==(const Fusion&, const Fusion&) = default;
+};
+
+/// When a gradient has memory: from the first step on, or from the moment when the backward makes
+/// it until the optimizer has used it.
+enum class GradientBuffers { kPersistent, kOnDemand };
+EnumTable<GradientBuffers> EnumNames(Tag<GradientBuffers>);
+
+/// What a framework holds of a GPU beside the tensors of a step.
+struct Allocator {
+  double reserved_low = 1.03;   // reserved over allocated
+  double reserved_high = 1.07;  // likewise
+  Bytes workspace;              // of the matrix libraries, allocated like a tensor
+  Bytes context = Bytes::FromBase(1573 * 1048576.0);  // CUDA's and the libraries' own, outside it
+  friend bool operator==(const Allocator&, const Allocator&) = default;
 };
 
 struct Overlap {
@@ -56,6 +70,10 @@ struct Framework {
   AttentionChoice attention = AttentionChoice::kFlash;
   AttentionChoice decode_attention = AttentionChoice::kFlash;  // of one query a sequence
   Fusion fusion;
+  Recipes recipes;
+  GradientBuffers gradients = GradientBuffers::kPersistent;
+  bool clips_gradients = true;  // by their global norm, before the optimizer
+  Allocator allocator;
   /// Dropout on embeddings, on both branches of a layer and on attention's probabilities; inside a
   /// flash kernel it costs nothing.
   bool dropout = false;
@@ -73,5 +91,6 @@ const Schema<Framework>& SchemaOf(Tag<Framework>);
 const Schema<TrainingDtypes>& SchemaOf(Tag<TrainingDtypes>);
 const Schema<Fusion>& SchemaOf(Tag<Fusion>);
 const Schema<Overlap>& SchemaOf(Tag<Overlap>);
+const Schema<Allocator>& SchemaOf(Tag<Allocator>);
 
 }  // namespace ridgeline::workloads

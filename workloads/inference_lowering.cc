@@ -36,6 +36,7 @@ class PassSteps {
   static LoweringRequest RequestFor(const InferenceSettings& settings, Framework& framework,
                                     int64_t tokens) {
     framework.fusion = settings.fusion;
+    framework.recipes = settings.recipes;
     framework.dtypes.parameters = settings.weights;
     LoweringRequest request;
     request.model = settings.model;
@@ -71,24 +72,24 @@ void AddAroundAttention(PassSteps& pass, const InferenceSettings& settings, cons
   const int64_t values = kv_heads * ValueHeadDim(mixer);
   const int64_t outputs = shape.Cut(mixer.heads) * ValueHeadDim(mixer);
   const int64_t gate = mixer.has_output_gate ? outputs : 0;
-  const double rotated = Real(shape.tokens) * Real(queries + keys);
   const double cached = Real(shape.tokens) * Real(keys + values);
 
   steps.Norm("attention norm", layer.norm, shape.tokens);
-  steps.Linear("qkv projection", shape.tokens, shape.hidden, queries + keys + values + gate);
+  steps.Linears(
+      ProductsOf(
+          settings.fusion.qkv, "qkv projection",
+          {{.name = "query projection", .out = queries + gate, .has_bias = mixer.has_qkv_bias},
+           {.name = "key projection", .out = keys, .has_bias = mixer.has_qkv_bias},
+           {.name = "value projection", .out = values, .has_bias = mixer.has_qkv_bias}}),
+      shape.tokens, shape.hidden);
+  const RankSteps::HeadWidths widths{.queries = queries, .keys = keys};
   if (mixer.has_qk_norm) {
-    steps.Memory("query and key norm", MemoryBoundKind::kRmsNorm, rotated, rotated);
+    steps.OverHeads("query and key norm", settings.recipes.qk_norm, /*is_backward=*/false, widths,
+                    MemoryBoundKind::kRmsNorm);
   }
   if (!shape.model.has_learned_positions) {
-    if (settings.fusion.rotary) {
-      steps.Memory("rotary", MemoryBoundKind::kRotary, rotated, rotated, shape.tokens);
-    } else {
-      // x cos + rotate(x) sin: a rotation, two products and an addition, one kernel each.
-      steps.Memory("rotary turn", MemoryBoundKind::kRotary, rotated, rotated, shape.tokens);
-      steps.Memory("rotary products", MemoryBoundKind::kRotary, 2 * rotated, 2 * rotated,
-                   shape.tokens);
-      steps.Memory("rotary sum", MemoryBoundKind::kRotary, 2 * rotated, rotated, shape.tokens);
-    }
+    steps.OverHeads("rotary", settings.recipes.rotary, /*is_backward=*/false, widths,
+                    MemoryBoundKind::kRotary);
   }
   steps.MemoryBytes("kv cache write", MemoryBoundKind::kCopy, cached * shape.element,
                     cached * BytesPerElement(settings.kv_cache).base());
@@ -96,7 +97,10 @@ void AddAroundAttention(PassSteps& pass, const InferenceSettings& settings, cons
     const double gated = Real(shape.tokens) * Real(outputs);
     steps.Memory("output gate", MemoryBoundKind::kSwiGlu, 2 * gated, gated);
   }
-  steps.Linear("output projection", shape.tokens, outputs, shape.hidden);
+  steps.Linears({.list = {{.name = "output projection",
+                           .out = shape.hidden,
+                           .has_bias = mixer.has_output_bias}}},
+                shape.tokens, outputs);
   steps.LeaveRegion("attention");
   if (HasNormAfter(layer)) {
     steps.Norm("attention output norm", layer.norm, shape.tokens);
@@ -108,11 +112,20 @@ void AddDense(PassSteps& pass, const FeedForward& feed_forward, int64_t intermed
               std::string_view prefix) {
   const RankShape& shape = pass.shape();
   const int64_t width = shape.Cut(intermediate);
-  pass.steps().Linear(
-      fmt::format("{}{}", prefix, feed_forward.is_gated ? "gate-up projection" : "up projection"),
-      shape.tokens, shape.hidden, feed_forward.is_gated ? 2 * width : width);
+  pass.steps().Linears(
+      ProductsOf(pass.shape().framework.fusion.gate_up, fmt::format("{}gate-up projection", prefix),
+                 {{.name = fmt::format("{}gate projection", prefix),
+                   .out = feed_forward.is_gated ? width : 0,
+                   .has_bias = feed_forward.has_bias},
+                  {.name = fmt::format("{}up projection", prefix),
+                   .out = width,
+                   .has_bias = feed_forward.has_bias}}),
+      shape.tokens, shape.hidden);
   pass.steps().Activation(feed_forward, shape.tokens, width);
-  pass.steps().Linear(fmt::format("{}down projection", prefix), shape.tokens, width, shape.hidden);
+  pass.steps().Linears({.list = {{.name = fmt::format("{}down projection", prefix),
+                                  .out = shape.hidden,
+                                  .has_bias = feed_forward.has_bias}}},
+                       shape.tokens, width);
 }
 
 /// Experts are cut along their width by tp; every rank routes all tokens. The grouped kernels
@@ -123,8 +136,10 @@ void AddMixture(PassSteps& pass, const FeedForward& mixture) {
   const RankShape& shape = pass.shape();
   const int64_t rows = shape.tokens * mixture.experts_per_token;
   const int64_t width = shape.Cut(mixture.intermediate);
-  const int64_t up_width = mixture.is_gated ? 2 * width : width;
-  const double logits = Real(shape.tokens) * Real(mixture.experts);
+  const Products up =
+      ProductsOf(shape.framework.fusion.gate_up, "experts gate-up projection",
+                 {{.name = "experts gate projection", .out = mixture.is_gated ? width : 0},
+                  {.name = "experts up projection", .out = width}});
   const auto experts = [&](int64_t n, int64_t k) {
     return GroupedGemm{.groups = ExpertsTouched(mixture, shape.tokens),
                        .m = rows,
@@ -134,11 +149,12 @@ void AddMixture(PassSteps& pass, const FeedForward& mixture) {
                        .output_dtype = shape.compute};
   };
   steps.Linear("router", shape.tokens, shape.hidden, mixture.experts);
-  // Softmax and choice in fp32: logits in, probabilities and the choice out.
-  steps.MemoryBytes("routing", MemoryBoundKind::kRouting, logits * shape.element,
-                    logits * 4.0 + Real(rows) * 8.0);
-  steps.Add(mixture.is_gated ? "experts gate-up projection" : "experts up projection",
-            experts(up_width, shape.hidden));
+  steps.Run("routing", shape.framework.recipes.routing.forward,
+            shape.Extent(Real(shape.tokens) * Real(mixture.experts), Real(rows)),
+            MemoryBoundKind::kRouting);
+  for (const Products::Product& product : up.list) {
+    steps.Add(product.name, experts(product.out, shape.hidden));
+  }
   steps.Activation(mixture, rows, width);
   steps.Add("experts down projection", experts(shape.hidden, width));
   steps.Memory("experts sum", MemoryBoundKind::kPermute, Real(rows) * Real(shape.hidden),
@@ -169,7 +185,8 @@ void AddFeedForward(PassSteps& pass, const Layer& layer) {
 void AddEmbedding(PassSteps& pass) {
   const RankShape& shape = pass.shape();
   const double size = Real(shape.tokens) * Real(shape.hidden);
-  pass.steps().Memory("token embedding", MemoryBoundKind::kEmbedding, size, size, shape.tokens);
+  pass.steps().Run("token embedding", shape.framework.recipes.embedding.forward,
+                   shape.Extent(size, Real(shape.tokens)), MemoryBoundKind::kEmbedding);
   pass.steps().LeaveRegion("embedding");
   if (shape.model.has_learned_positions) {
     pass.steps().Memory("position embedding", MemoryBoundKind::kResidualAdd, 2 * size, size);

@@ -23,6 +23,7 @@ namespace ridgeline::workloads {
 struct InferenceSettings {
   const Model* model = nullptr;
   Fusion fusion;
+  Recipes recipes;
   AttentionChoice attention = AttentionChoice::kFlash;
   AttentionChoice decode_attention = AttentionChoice::kFlash;
   int64_t tp = 1;

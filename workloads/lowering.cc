@@ -1,5 +1,6 @@
 #include "workloads/lowering.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -47,6 +48,16 @@ void Append(std::vector<Step>& to, const std::vector<Step>& from) {
   to.insert(to.end(), from.begin(), from.end());
 }
 
+/// Gradients of the layer's input and output, and the widest moment within a part. The mixer's
+/// backward begins when the feed-forward has given back what it kept.
+Bytes TransientOf(const RankShape& shape, const PartOfLayer& mixer,
+                  const PartOfLayer& feed_forward) {
+  const Bytes later =
+      feed_forward.saved < mixer.transient ? mixer.transient - feed_forward.saved : Bytes{};
+  return 2.0 * shape.Activation(shape.shard_tokens, shape.hidden) +
+         std::max(feed_forward.transient, later);
+}
+
 void ApplyRecompute(Recompute recompute, const RankShape& shape, const PartOfLayer& mixer,
                     LoweredLayer& lowered) {
   switch (recompute) {
@@ -58,7 +69,7 @@ void ApplyRecompute(Recompute recompute, const RankShape& shape, const PartOfLay
       lowered.backward.insert(lowered.backward.begin(), mixer.selective.begin(),
                               mixer.selective.end());
       lowered.saved_activations -= mixer.selective_saved;
-      lowered.recompute_buffer = mixer.selective_saved;
+      lowered.recompute_buffer += mixer.selective_saved;
       return;
     case Recompute::kFull: {
       std::vector<Step> again = lowered.forward;
@@ -68,7 +79,7 @@ void ApplyRecompute(Recompute recompute, const RankShape& shape, const PartOfLay
       lowered.backward.insert(lowered.backward.begin(), again.begin(), again.end());
       // The input stays: what comes back is the rest.
       const Bytes input = shape.Activation(shape.shard_tokens, shape.hidden);
-      lowered.recompute_buffer = lowered.saved_activations - input;
+      lowered.recompute_buffer += lowered.saved_activations - input;
       lowered.saved_activations = input;
       return;
     }
@@ -102,6 +113,7 @@ Result<LoweredLayer> LowerLayer(const LoweringRequest& request, const Layer& lay
   lowered.backward = feed_forward.backward;
   Append(lowered.backward, mixer.backward);
   lowered.saved_activations = mixer.saved + feed_forward.saved;
+  lowered.recompute_buffer = TransientOf(shape, mixer, feed_forward);
   ApplyRecompute(request.recompute, shape, mixer, lowered);
   lowered.model_flops = Flops::FromBase(
       static_cast<double>(shape.tokens) *

@@ -46,9 +46,10 @@ struct LoweredLayer {
   std::vector<Step> forward;
   std::vector<Step> backward;  // recomputation first, then gradients in order of execution
   Bytes saved_activations;     // kept from the forward until the backward of the same micro-batch
-  Bytes recompute_buffer;  // live only while this layer's backward runs (what recomputation brings
-                           // back)
-  Flops model_flops;       // of this rank, forward and backward, without recompute: what MFU counts
+  /// Live only while this layer's backward runs: what recomputation brings back, and gradients of
+  /// activations.
+  Bytes recompute_buffer;
+  Flops model_flops;  // of this rank, forward and backward, without recompute: what MFU counts
 };
 
 struct LoweringRequest {
@@ -59,6 +60,9 @@ struct LoweringRequest {
   int64_t sequence_length = 0;
   DType compute = DType::kBf16;
   Recompute recompute = Recompute::kNone;
+  /// Micro-batches of a step, where gradients are made on demand: the first adds to nothing. 0:
+  /// many.
+  int64_t micro_batches = 0;
 };
 
 /// One layer. UNIMPLEMENTED, with the layer's kind, for mixers whose training is not modelled yet.

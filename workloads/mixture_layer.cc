@@ -16,7 +16,6 @@ struct Routing {
         local_rows(shape.shard_tokens * feed_forward.experts_per_token),
         expert_rows(shape.tokens * feed_forward.experts_per_token),
         width(shape.Cut(feed_forward.intermediate)),
-        up_width(feed_forward.is_gated ? 2 * width : width),
         logits(shape.shard_tokens * feed_forward.experts) {
     CHECK(feed_forward.experts % shape.ep == 0, "ep {}, {} experts", shape.ep,
           feed_forward.experts);
@@ -26,7 +25,6 @@ struct Routing {
   int64_t
       expert_rows;  // rows its experts work on: its tp neighbours' too, under sequence parallelism
   int64_t width;
-  int64_t up_width;
   int64_t logits;
 };
 
@@ -78,8 +76,14 @@ FeedForward SharedExpert(const FeedForward& mixture) {
   return shared;
 }
 
+Products SharedUp(const RankShape& shape, const FeedForward& shared) {
+  const int64_t width = shape.Cut(shared.intermediate);
+  return ProductsOf(shape.framework.fusion.gate_up, "shared expert gate-up projection",
+                    {{.name = "shared expert gate projection", .out = shared.is_gated ? width : 0},
+                     {.name = "shared expert up projection", .out = width}});
+}
+
 struct SharedNames {
-  std::string up = "shared expert up projection";
   std::string down = "shared expert down projection";
 };
 
@@ -87,7 +91,7 @@ void AddSharedForward(RankSteps& steps, const RankShape& shape, const FeedForwar
   const SharedNames names;
   const int64_t width = shape.Cut(shared.intermediate);
   steps.EnterRegion("shared expert");
-  steps.Linear(names.up, shape.tokens, shape.hidden, shared.is_gated ? 2 * width : width);
+  steps.Linears(SharedUp(shape, shared), shape.tokens, shape.hidden);
   steps.Activation(shared, shape.tokens, width);
   steps.Linear(names.down, shape.tokens, width, shape.hidden);
   if (shape.sequence_parallel) {
@@ -101,17 +105,17 @@ void AddSharedForward(RankSteps& steps, const RankShape& shape, const FeedForwar
 void AddSharedBackward(RankSteps& steps, const RankShape& shape, const FeedForward& shared) {
   const SharedNames names;
   const int64_t width = shape.Cut(shared.intermediate);
-  const int64_t up_width = shared.is_gated ? 2 * width : width;
+  const Products up = SharedUp(shape, shared);
   steps.LeaveRegionBackward("shared expert");
   steps.LinearInputGradient(names.down, shape.tokens, width, shape.hidden);
   steps.LinearWeightGradient(names.down, shape.tokens, width, shape.hidden);
   steps.ActivationBackward(shared, shape.tokens, width);
   steps.GatherSavedInput("shared expert");
-  steps.LinearInputGradient(names.up, shape.tokens, shape.hidden, up_width);
+  steps.LinearsInputGradient(up, shape.tokens, shape.hidden);
   if (shape.sequence_parallel) {
     steps.EnterRegionBackward("shared expert");
   }
-  steps.LinearWeightGradient(names.up, shape.tokens, shape.hidden, up_width);
+  steps.LinearsWeightGradient(up, shape.tokens, shape.hidden);
 }
 
 }  // namespace
@@ -124,27 +128,32 @@ Result<PartOfLayer> LowerMixture(const RankShape& shape, const Layer& layer, boo
   const Routing routing(shape, mixture);
   const bool has_shared = mixture.shared_intermediate > 0;
   const FeedForward shared = SharedExpert(mixture);
-  const double shard = Real(shape.shard_tokens) * Real(shape.hidden);
-  const double copies = Real(routing.local_rows) * Real(shape.hidden);
-  const double logits = Real(routing.logits);
-  const std::string up = mixture.is_gated ? "experts gate-up projection" : "experts up projection";
+  const Recipes& recipes = shape.framework.recipes;
+  const RecipeExtent logits = shape.Extent(Real(routing.logits), Real(routing.local_rows));
+  RecipeExtent copies =
+      shape.Extent(Real(routing.local_rows) * Real(shape.hidden), Real(routing.local_rows));
+  copies.token_elements = Real(shape.shard_tokens) * Real(shape.hidden);
+  const Products up =
+      ProductsOf(shape.framework.fusion.gate_up, "experts gate-up projection",
+                 {{.name = "experts gate projection", .out = mixture.is_gated ? routing.width : 0},
+                  {.name = "experts up projection", .out = routing.width}});
   PartOfLayer part;
 
   RankSteps forward(shape, part.forward, StepPart::kForward);
   forward.Norm("feed-forward norm", layer.norm, shape.shard_tokens);
   forward.Linear("router", shape.shard_tokens, shape.hidden, mixture.experts);
-  // Softmax and choice in fp32: logits in, probabilities and the choice out.
-  forward.MemoryBytes("routing", MemoryBoundKind::kRouting, logits * shape.element,
-                      logits * 4.0 + Real(routing.local_rows) * 8.0);
-  forward.Memory("permute", MemoryBoundKind::kPermute, copies, copies);
+  forward.Run("routing", recipes.routing.forward, logits, MemoryBoundKind::kRouting);
+  forward.Run("permute", recipes.permute.forward, copies, MemoryBoundKind::kPermute);
   ExchangeTokens(forward, shape, routing, "dispatch");
   AcrossTensor(forward, shape, routing, "experts all-gather", CollectiveKind::kAllGather);
-  forward.Add(up, Experts(shape, routing, routing.up_width, shape.hidden));
+  for (const Products::Product& product : up.list) {
+    forward.Add(product.name, Experts(shape, routing, product.out, shape.hidden));
+  }
   forward.Activation(mixture, routing.expert_rows, routing.width);
   forward.Add("experts down projection", Experts(shape, routing, shape.hidden, routing.width));
   AcrossTensor(forward, shape, routing, "experts reduce-scatter", CollectiveKind::kReduceScatter);
   ExchangeTokens(forward, shape, routing, "combine");
-  forward.Memory("unpermute", MemoryBoundKind::kPermute, copies, shard);
+  forward.Run("unpermute", recipes.unpermute.forward, copies, MemoryBoundKind::kPermute);
   if (has_shared) {
     AddSharedForward(forward, shape, shared);
   }
@@ -159,13 +168,12 @@ Result<PartOfLayer> LowerMixture(const RankShape& shape, const Layer& layer, boo
   RankSteps backward(shape, part.backward, StepPart::kInputGradient);
   backward.DropoutBackward("feed-forward branch dropout backward", shape.shard_tokens);
   if (norm_after) {
-    backward.NormBackward("feed-forward output norm", layer.norm, shape.shard_tokens);
+    backward.NormBackward("feed-forward output norm", layer.norm, shape.shard_tokens, false);
   }
   if (has_shared) {
     AddSharedBackward(backward, shape, shared);
   }
-  // Reads the gradient and, for the probabilities' gradient, the experts' outputs.
-  backward.Memory("unpermute backward", MemoryBoundKind::kPermute, 2 * copies, copies);
+  backward.Run("unpermute backward", recipes.unpermute.backward, copies, MemoryBoundKind::kPermute);
   ExchangeTokens(backward, shape, routing, "combine gradient");
   AcrossTensor(backward, shape, routing, "experts gradient all-gather", CollectiveKind::kAllGather);
   // Gradient of a projection [n, k]: rows of n in, rows of k out.
@@ -174,37 +182,47 @@ Result<PartOfLayer> LowerMixture(const RankShape& shape, const Layer& layer, boo
   AddExpertWeightGradient(backward, shape, routing, "experts down projection", shape.hidden,
                           routing.width);
   backward.ActivationBackward(mixture, routing.expert_rows, routing.width);
-  backward.Add(up + " dgrad", Experts(shape, routing, shape.hidden, routing.up_width));
-  AddExpertWeightGradient(backward, shape, routing, up, routing.up_width, shape.hidden);
+  const double expert_rows = Real(routing.expert_rows);
+  for (size_t i = 0; i < up.list.size(); ++i) {
+    const Products::Product& product = up.list[i];
+    backward.Add(product.name + " dgrad", Experts(shape, routing, shape.hidden, product.out));
+    if (i > 0) {
+      backward.Run(product.name + " input gradient sum", recipes.fork.backward,
+                   shape.Extent(expert_rows * Real(shape.hidden), expert_rows),
+                   MemoryBoundKind::kResidualAdd);
+    }
+    AddExpertWeightGradient(backward, shape, routing, product.name, product.out, shape.hidden);
+  }
   AcrossTensor(backward, shape, routing, "experts gradient reduce-scatter",
                CollectiveKind::kReduceScatter);
   ExchangeTokens(backward, shape, routing, "dispatch gradient");
-  backward.Memory("permute backward", MemoryBoundKind::kPermute, copies, shard);
+  backward.Run("permute backward", recipes.permute.backward, copies, MemoryBoundKind::kPermute);
   if (!shape.sequence_parallel) {
     backward.EnterRegionBackward("feed-forward", /*before_weight_gradient=*/false);
   }
-  backward.MemoryBytes("routing backward", MemoryBoundKind::kRouting,
-                       logits * 4.0 + Real(routing.local_rows) * 8.0, logits * shape.element);
+  backward.Run("routing backward", recipes.routing.backward, logits, MemoryBoundKind::kRouting);
   backward.LinearInputGradient("router", shape.shard_tokens, shape.hidden, mixture.experts);
   backward.LinearWeightGradient("router", shape.shard_tokens, shape.hidden, mixture.experts);
   backward.NormBackward("feed-forward norm", layer.norm, shape.shard_tokens);
 
-  // Input of the norm, of router and permutation; probabilities in fp32; the experts' input, what
-  // their activation needs, the input of their second projection; their output as it came back, for
-  // the gradient of the probabilities.
-  const bool is_unfused = mixture.is_gated && !shape.framework.fusion.swiglu;
-  const auto width_of = [&](int64_t up_width, int64_t width) {
-    return up_width + width + (is_unfused ? width : 0);
-  };
-  part.saved = (norm_after ? 3.0 : 2.0) * shape.Activation(shape.shard_tokens, shape.hidden) +
-               shape.DropoutMask(shape.shard_tokens) + Bytes::FromBase(logits * 4.0) +
-               shape.Activation(routing.expert_rows,
-                                shape.hidden + width_of(routing.up_width, routing.width)) +
-               shape.Activation(routing.local_rows, shape.hidden);
+  // What the norm keeps, with the input of router and permutation; what routing keeps; the experts'
+  // input, what their activation keeps; their output as it came back, for the gradient of the
+  // probabilities.
+  part.saved = shape.SavedByNorm(layer.norm, shape.shard_tokens) +
+               shape.DropoutMask(shape.shard_tokens) + recipes.routing.saved.BytesOf(logits) +
+               recipes.permute.saved.BytesOf(copies) +
+               (recipes.permute.keeps_output ? shape.Activation(routing.expert_rows, shape.hidden)
+                                             : Bytes{}) +
+               shape.SavedByActivation(mixture, routing.expert_rows, routing.width) +
+               recipes.unpermute.saved.BytesOf(copies);
+  if (norm_after) {
+    part.saved += shape.Saved(shape.NormRecipe(layer.norm), shape.shard_tokens, shape.hidden);
+  }
+  part.transient =
+      recipes.unpermute.transient.BytesOf(copies) +
+      shape.Transient(shape.ActivationRecipe(mixture), routing.expert_rows, routing.width);
   if (has_shared) {
-    const int64_t width = shape.Cut(shared.intermediate);
-    part.saved +=
-        shape.Activation(shape.tokens, width_of(shared.is_gated ? 2 * width : width, width));
+    part.saved += shape.SavedByActivation(shared, shape.tokens, shape.Cut(shared.intermediate));
   }
   return part;
 }

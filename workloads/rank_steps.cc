@@ -20,6 +20,7 @@ RankShape::RankShape(const LoweringRequest& request)
       element(BytesPerElement(request.compute).base()),
       sequence(request.sequence_length),
       batch(request.micro_batch),
+      micro_batches(request.micro_batches),
       tokens(request.sequence_length * request.micro_batch),
       hidden(request.model->hidden),
       tp(request.layout.tp),
@@ -72,14 +73,97 @@ void RankSteps::LinearWeightGradient(std::string_view name, int64_t rows, int64_
 }
 
 void RankSteps::AccumulateGradient(std::string_view name, int64_t elements) {
-  const double kept = BytesPerElement(shape_->framework.dtypes.gradients).base();
-  Add(fmt::format("{} gradient accumulation", name),
-      MemoryBound{.kind = MemoryBoundKind::kResidualAdd,
-                  .read = Bytes::FromBase(Real(elements) * (shape_->element + kept)),
-                  .written = Bytes::FromBase(Real(elements) * kept),
-                  .flops = Flops::FromBase(Real(elements)),
-                  .dtype = shape_->framework.dtypes.gradients},
-      StepPart::kWeightGradient);
+  // The first micro-batch's gradient is kept as it is.
+  const double micro_batches = Real(shape_->micro_batches);
+  const double share =
+      shape_->framework.gradients == GradientBuffers::kOnDemand && shape_->micro_batches > 0
+          ? (micro_batches - 1) / micro_batches
+          : 1.0;
+  if (share > 0) {
+    const StepPart part = std::exchange(part_, StepPart::kWeightGradient);
+    Run(fmt::format("{} gradient accumulation", name),
+        shape_->framework.recipes.accumulation.backward, shape_->Extent(share * Real(elements), 0),
+        MemoryBoundKind::kResidualAdd);
+    part_ = part;
+  }
+}
+
+void RankSteps::Run(std::string_view name, const std::vector<RecipeKernel>& kernels,
+                    const RecipeExtent& extent, MemoryBoundKind kind) {
+  const bool is_alone = kernels.size() == 1;
+  for (size_t i = 0; i < kernels.size(); ++i) {
+    Add(is_alone ? std::string(name) : fmt::format("{} {}/{}", name, i + 1, kernels.size()),
+        OperationOf(kernels[i], extent, kind, is_alone));
+  }
+}
+
+void RankSteps::OverHeads(std::string_view name, const Recipe& recipe, bool is_backward,
+                          HeadWidths widths, MemoryBoundKind kind) {
+  const std::vector<RecipeKernel>& kernels = is_backward ? recipe.backward : recipe.forward;
+  const double rows = Real(shape_->tokens);
+  if (!recipe.apart) {
+    Run(name, kernels, shape_->Extent(rows * Real(widths.queries + widths.keys), rows), kind);
+    return;
+  }
+  Run(fmt::format("{} of queries", name), kernels,
+      shape_->Extent(rows * Real(widths.queries), rows), kind);
+  Run(fmt::format("{} of keys", name), kernels, shape_->Extent(rows * Real(widths.keys), rows),
+      kind);
+}
+
+Products ProductsOf(bool is_one, std::string name, std::vector<Products::Product> parts) {
+  std::erase_if(parts, [](const Products::Product& part) { return part.out == 0; });
+  if (!is_one || parts.size() == 1) {
+    return {.list = std::move(parts)};
+  }
+  Products::Product all{.name = std::move(name)};
+  for (const Products::Product& part : parts) {
+    all.out += part.out;
+    all.has_bias = all.has_bias || part.has_bias;
+  }
+  return {.list = {std::move(all)}};
+}
+
+void RankSteps::Linears(const Products& products, int64_t rows, int64_t in) {
+  for (const Products::Product& product : products.list) {
+    Linear(product.name, rows, in, product.out);
+    if (product.has_bias) {
+      Bias(product.name, rows, product.out);
+    }
+  }
+}
+
+void RankSteps::LinearsInputGradient(const Products& products, int64_t rows, int64_t in) {
+  for (size_t i = 0; i < products.list.size(); ++i) {
+    const Products::Product& product = products.list[i];
+    LinearInputGradient(product.name, rows, in, product.out);
+    if (i > 0) {
+      Run(fmt::format("{} input gradient sum", product.name),
+          shape_->framework.recipes.fork.backward,
+          shape_->Extent(Real(rows) * Real(in), Real(rows)), MemoryBoundKind::kResidualAdd);
+    }
+  }
+}
+
+void RankSteps::LinearsWeightGradient(const Products& products, int64_t rows, int64_t in) {
+  for (const Products::Product& product : products.list) {
+    LinearWeightGradient(product.name, rows, in, product.out);
+    if (product.has_bias) {
+      BiasBackward(product.name, rows, product.out);
+    }
+  }
+}
+
+void RankSteps::Bias(std::string_view name, int64_t rows, int64_t out) {
+  Run(fmt::format("{} bias", name), shape_->framework.recipes.bias.forward,
+      shape_->Extent(Real(rows) * Real(out), Real(rows)), MemoryBoundKind::kResidualAdd);
+}
+
+void RankSteps::BiasBackward(std::string_view name, int64_t rows, int64_t out) {
+  const StepPart part = std::exchange(part_, StepPart::kWeightGradient);
+  Run(fmt::format("{} bias wgrad", name), shape_->framework.recipes.bias.backward,
+      shape_->Extent(Real(rows) * Real(out), Real(rows)), MemoryBoundKind::kResidualAdd);
+  part_ = part;
 }
 
 void RankSteps::Memory(std::string name, MemoryBoundKind kind, double elements_read,
@@ -107,28 +191,26 @@ MemoryBoundKind KernelOf(NormKind kind) {
 }  // namespace
 
 void RankSteps::Norm(std::string name, NormKind kind, int64_t rows) {
-  // Fused: reads the stream and the branch, writes their sum and its norm.
-  const double streams = shape_->framework.fusion.residual_norm ? 2 : 1;
-  const double size = Real(rows) * Real(shape_->hidden);
-  Memory(std::move(name), KernelOf(kind), streams * size, streams * size, rows);
+  Run(name, shape_->NormRecipe(kind).forward,
+      shape_->Extent(Real(rows) * Real(shape_->hidden), Real(rows)), KernelOf(kind));
 }
 
-void RankSteps::NormBackward(std::string name, NormKind kind, int64_t rows) {
-  // Reads the input and the gradient, writes the input's gradient; fused, it also reads the
-  // gradient that came along the residual stream, else that is an addition of its own.
-  const double size = Real(rows) * Real(shape_->hidden);
-  const bool is_fused = shape_->framework.fusion.residual_norm;
-  Memory(name + " backward", KernelOf(kind), (is_fused ? 3 : 2) * size, size, rows);
-  if (!is_fused) {
-    Memory(name + " residual gradient", MemoryBoundKind::kResidualAdd, 2 * size, size, rows);
+void RankSteps::NormBackward(std::string name, NormKind kind, int64_t rows, bool is_fork) {
+  const RecipeExtent extent = shape_->Extent(Real(rows) * Real(shape_->hidden), Real(rows));
+  Run(name + " backward", shape_->NormRecipe(kind).backward, extent, KernelOf(kind));
+  if (is_fork) {
+    Run(name + " residual gradient", shape_->framework.recipes.residual.backward, extent,
+        MemoryBoundKind::kResidualAdd);
   }
 }
 
 void RankSteps::ResidualAdd(std::string name, int64_t rows) {
-  if (!shape_->framework.fusion.residual_norm) {
-    const double size = Real(rows) * Real(shape_->hidden);
-    MemoryBytes(std::move(name), MemoryBoundKind::kResidualAdd, 2 * size * shape_->element,
-                size * shape_->element + shape_->DropoutMask(rows).base(), rows);
+  const size_t before = steps_->size();
+  Run(name, shape_->framework.recipes.residual.forward,
+      shape_->Extent(Real(rows) * Real(shape_->hidden), Real(rows)), MemoryBoundKind::kResidualAdd);
+  if (steps_->size() > before) {
+    std::get<MemoryBound>(std::get<Operation>(steps_->back().work)).written +=
+        shape_->DropoutMask(rows);
   }
 }
 
@@ -141,28 +223,15 @@ void RankSteps::DropoutBackward(std::string name, int64_t rows) {
 }
 
 void RankSteps::Activation(const FeedForward& feed_forward, int64_t rows, int64_t width) {
-  const double size = Real(rows) * Real(width);
-  if (!feed_forward.is_gated) {
-    Memory("activation", MemoryBoundKind::kGelu, size, size, rows);
-  } else if (shape_->framework.fusion.swiglu) {
-    Memory("activation", MemoryBoundKind::kSwiGlu, 2 * size, size, rows);
-  } else {
-    Memory("activation", MemoryBoundKind::kSwiGlu, size, size, rows);
-    Memory("gate product", MemoryBoundKind::kSwiGlu, 2 * size, size, rows);
-  }
+  Run("activation", shape_->ActivationRecipe(feed_forward).forward,
+      shape_->Extent(Real(rows) * Real(width), Real(rows)),
+      feed_forward.is_gated ? MemoryBoundKind::kSwiGlu : MemoryBoundKind::kGelu);
 }
 
 void RankSteps::ActivationBackward(const FeedForward& feed_forward, int64_t rows, int64_t width) {
-  const double size = Real(rows) * Real(width);
-  if (!feed_forward.is_gated) {
-    Memory("activation backward", MemoryBoundKind::kGelu, 2 * size, size, rows);
-  } else if (shape_->framework.fusion.swiglu) {
-    Memory("activation backward", MemoryBoundKind::kSwiGlu, 3 * size, 2 * size, rows);
-  } else {
-    // Two products, then the activation's own derivative.
-    Memory("gate product backward", MemoryBoundKind::kSwiGlu, 4 * size, 2 * size, rows);
-    Memory("activation backward", MemoryBoundKind::kSwiGlu, 2 * size, size, rows);
-  }
+  Run("activation backward", shape_->ActivationRecipe(feed_forward).backward,
+      shape_->Extent(Real(rows) * Real(width), Real(rows)),
+      feed_forward.is_gated ? MemoryBoundKind::kSwiGlu : MemoryBoundKind::kGelu);
 }
 
 void RankSteps::EnterRegion(std::string_view name) {

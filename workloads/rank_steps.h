@@ -18,11 +18,12 @@ struct RankShape {
   const Model& model;
   const Framework& framework;
   DType compute;
-  double element = 2;        // bytes of an activation
-  int64_t sequence = 0;      // tokens of one sequence
-  int64_t batch = 1;         // sequences of a micro-batch
-  int64_t tokens = 0;        // of the micro-batch
-  int64_t shard_tokens = 0;  // of those, outside the tensor-parallel regions on this rank
+  double element = 2;         // bytes of an activation
+  int64_t sequence = 0;       // tokens of one sequence
+  int64_t batch = 1;          // sequences of a micro-batch
+  int64_t micro_batches = 0;  // of a step; 0: many
+  int64_t tokens = 0;         // of the micro-batch
+  int64_t shard_tokens = 0;   // of those, outside the tensor-parallel regions on this rank
   int64_t hidden = 0;
   int64_t tp = 1;
   int64_t ep = 1;
@@ -30,6 +31,39 @@ struct RankShape {
 
   Bytes Activation(int64_t rows, int64_t width) const {
     return Bytes::FromBase(static_cast<double>(rows) * static_cast<double>(width) * element);
+  }
+  RecipeExtent Extent(double elements, double rows) const {
+    return {.elements = elements,
+            .rows = rows,
+            .compute = compute,
+            .gradient = framework.dtypes.gradients};
+  }
+  /// What a recipe keeps of `rows` rows of `width`.
+  Bytes Saved(const Recipe& recipe, int64_t rows, int64_t width) const {
+    return recipe.saved.BytesOf(
+        Extent(static_cast<double>(rows) * static_cast<double>(width), static_cast<double>(rows)));
+  }
+  Bytes Transient(const Recipe& recipe, int64_t rows, int64_t width) const {
+    return recipe.transient.BytesOf(
+        Extent(static_cast<double>(rows) * static_cast<double>(width), static_cast<double>(rows)));
+  }
+  const Recipe& NormRecipe(NormKind kind) const {
+    return kind == NormKind::kRmsNorm ? framework.recipes.norm : framework.recipes.layer_norm;
+  }
+  const Recipe& ActivationRecipe(const FeedForward& feed_forward) const {
+    return feed_forward.is_gated ? framework.recipes.gated_activation
+                                 : framework.recipes.activation;
+  }
+  /// What an activation over `rows` of `width` keeps, its result included likewise.
+  Bytes SavedByActivation(const FeedForward& feed_forward, int64_t rows, int64_t width) const {
+    const Recipe& recipe = ActivationRecipe(feed_forward);
+    return Saved(recipe, rows, width) + (recipe.keeps_output ? Activation(rows, width) : Bytes{});
+  }
+  /// A norm over `rows` vectors of the hidden width: what it keeps, its result included where that
+  /// is the next product's input.
+  Bytes SavedByNorm(NormKind kind, int64_t rows) const {
+    const Recipe& recipe = NormRecipe(kind);
+    return Saved(recipe, rows, hidden) + (recipe.keeps_output ? Activation(rows, hidden) : Bytes{});
   }
   /// What dropout keeps of `rows` vectors of the hidden width: a byte an element, or nothing.
   Bytes DropoutMask(int64_t rows) const {
@@ -47,10 +81,23 @@ struct PartOfLayer {
   std::vector<Step> forward;
   std::vector<Step> backward;
   Bytes saved;
+  Bytes transient;  // gradients that its backward holds at once, beyond what it gives back
   /// What selective recomputation repeats, and the bytes that it saves.
   std::vector<Step> selective;
   Bytes selective_saved;
 };
+
+/// Products over one input, as a framework runs them: one of all, or one each.
+struct Products {
+  struct Product {
+    std::string name;
+    int64_t out = 0;
+    bool has_bias = false;
+  };
+  std::vector<Product> list;
+};
+/// The one named `name` of all of `parts` that have a width, or they apart.
+Products ProductsOf(bool is_one, std::string name, std::vector<Products::Product> parts);
 
 /// Appends steps to a list; every function names what it models. `part` applies to those that do
 /// not say otherwise.
@@ -62,15 +109,36 @@ class RankSteps {
   void Add(std::string name, Operation operation) { Add(std::move(name), operation, part_); }
   void Add(std::string name, Operation operation, StepPart part);
 
+  /// The kernels of a recipe, forward or backward. `kind`: what its part is when it is one kernel.
+  void Run(std::string_view name, const std::vector<RecipeKernel>& kernels,
+           const RecipeExtent& extent, MemoryBoundKind kind);
+
+  /// A recipe over this micro-batch's queries and keys, together or each (Recipe::apart).
+  struct HeadWidths {
+    int64_t queries = 0;
+    int64_t keys = 0;
+  };
+  void OverHeads(std::string_view name, const Recipe& recipe, bool is_backward, HeadWidths widths,
+                 MemoryBoundKind kind);
+
   /// [rows, in] x [in, out] -> [rows, out]; with a cast of the weights first when they are kept
   /// wider than they compute.
   void Linear(std::string_view name, int64_t rows, int64_t in, int64_t out);
   /// The gradient of its input.
   void LinearInputGradient(std::string_view name, int64_t rows, int64_t in, int64_t out);
+  /// Products over one input: one of all widths, or one each, whose input gradients are then
+  /// summed.
+  void Linears(const Products& products, int64_t rows, int64_t in);
+  void LinearsInputGradient(const Products& products, int64_t rows, int64_t in);
+  void LinearsWeightGradient(const Products& products, int64_t rows, int64_t in);
+  /// What a bias adds to a linear layer of `out` outputs.
+  void Bias(std::string_view name, int64_t rows, int64_t out);
+  void BiasBackward(std::string_view name, int64_t rows, int64_t out);
   /// The gradient of its weights, added to what earlier micro-batches left: by the GEMM's epilogue,
   /// or by a kernel of its own.
   void LinearWeightGradient(std::string_view name, int64_t rows, int64_t in, int64_t out);
-  /// The addition of `elements` gradients in compute precision to the accumulated ones.
+  /// The addition of `elements` gradients in compute precision to the accumulated ones, from the
+  /// second micro-batch on where gradients are made on demand: as the mean over micro-batches.
   void AccumulateGradient(std::string_view name, int64_t elements);
 
   /// A kernel that reads and writes so many activations.
@@ -80,12 +148,11 @@ class RankSteps {
   void MemoryBytes(std::string name, MemoryBoundKind kind, double bytes_read, double bytes_written,
                    int64_t rows = 0);
 
-  /// A normalisation of `rows` vectors of the hidden width, with the residual addition before it if
-  /// the framework fuses them.
+  /// A normalisation of `rows` vectors of the hidden width.
   void Norm(std::string name, NormKind kind, int64_t rows);
-  void NormBackward(std::string name, NormKind kind, int64_t rows);
-  /// The residual addition, unless the next normalisation does it; with dropout of the branch,
-  /// which writes its mask.
+  /// `is_fork`: its input went along the residual stream too, whose gradient is added.
+  void NormBackward(std::string name, NormKind kind, int64_t rows, bool is_fork = true);
+  /// The residual addition; with dropout of the branch, which writes its mask.
   void ResidualAdd(std::string name, int64_t rows);
   /// The branch's gradient, masked, where there is dropout.
   void DropoutBackward(std::string name, int64_t rows);

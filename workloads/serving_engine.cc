@@ -42,7 +42,8 @@ const Schema<ServingEngine>& SchemaOf(Tag<ServingEngine>) {
                     "whether a prompt may be spread over steps")
           .Optional("prefix_caching", &ServingEngine::prefix_caching,
                     "whether KV blocks of equal prefixes are shared")
-          .Optional("fusion", &ServingEngine::fusion, "which kernels are one")
+          .Optional("fusion", &ServingEngine::fusion, "which matrix products are one")
+          .Optional("recipes", &ServingEngine::recipes, "kernels that are bound by memory")
           .Optional("captured_batches", &ServingEngine::captured_batches,
                     "numbers of tokens that have a CUDA graph; a step is padded up to the next")
           .Optional("host_time_per_step", &ServingEngine::host_time_per_step, "host time of a step",

@@ -42,6 +42,7 @@ struct ServingEngine {
   bool chunked_prefill = true;
   bool prefix_caching = true;
   Fusion fusion;
+  Recipes recipes;
   /// Batch sizes that have a CUDA graph; a decode batch is padded up to the next one.
   std::vector<int64_t> captured_batches;
   /// Host time that each step costs beside the GPU's, and whether it runs while the GPU works (the

@@ -61,6 +61,108 @@ Result<Bytes> FullestMoment(const sim::TrainingScenario& training, size_t rank,
   return fullest;
 }
 
+/// How many ways data-parallel replicas share out what they would all hold.
+struct Shards {
+  double dense = 1;
+  double experts = 1;
+  double Of(const workloads::RankParameters& parameters) const {
+    return parameters.dense / dense + parameters.experts / experts;
+  }
+};
+
+/// What one rank shares out, by cause, and what it holds whole meanwhile.
+struct Sharing {
+  Shards weights;
+  Shards gradients;
+  Shards optimizer;
+  bool gathers_layers = false;         // weights are whole only while their layer computes
+  bool keeps_computing_shards = true;  // else the sharded master copy is cast as it is gathered
+};
+
+Sharing SharingOf(const sim::TrainingScenario& training) {
+  using workloads::Sharding;
+  const Shards all = {.dense = static_cast<double>(
+                          workloads::GroupOf(training.layout, workloads::Axis::kData).ranks),
+                      .experts = static_cast<double>(
+                          workloads::GroupOf(training.layout, workloads::Axis::kExpertData).ranks)};
+  Sharing sharing;
+  switch (training.sharding) {
+    case Sharding::kNone:
+    case Sharding::kDdp:
+      break;
+    case Sharding::kFsdp:
+    case Sharding::kZero3:
+      sharing.weights = all;
+      sharing.gathers_layers = true;
+      sharing.keeps_computing_shards =
+          training.sharding == Sharding::kZero3 ||
+          training.framework.dtypes.master == training.framework.dtypes.parameters;
+      [[fallthrough]];
+    case Sharding::kZero2:
+      sharing.gradients = all;
+      [[fallthrough]];
+    case Sharding::kZero1:
+      sharing.optimizer = all;
+      break;
+  }
+  return sharing;
+}
+
+/// What a rank that gathers layers holds whole at once: the layer that computes and the one that is
+/// prefetched (the two largest), embedding and head throughout (FSDP2's root is not given back
+/// after its forward: torch.distributed.fsdp.fully_shard), and one layer's gradient as it is
+/// computed and as it is sent.
+struct Gathered {
+  Bytes weights;
+  Bytes gradients;
+};
+
+Gathered GatheredBy(const sim::TrainingScenario& training, const StageView& stages, size_t rank) {
+  const workloads::TrainingDtypes& dtypes = training.framework.dtypes;
+  const auto pp = static_cast<size_t>(training.layout.pp);
+  double largest = 0;
+  double throughout = 0;
+  for (size_t chunk = rank; chunk < stages.chunks.size(); chunk += pp) {
+    for (const size_t index : stages.chunks[chunk].layers) {
+      const double parameters = stages.layers[index].parameters.total();
+      if (index + 2 >= stages.layers.size()) {  // embedding and head are the last two
+        throughout += parameters;
+      } else {
+        largest = std::max(largest, parameters);
+      }
+    }
+  }
+  return {.weights = (2 * largest + throughout) * BytesPerElement(dtypes.parameters),
+          .gradients = std::max(largest, throughout / 2) *
+                       (BytesPerElement(dtypes.parameters) + BytesPerElement(dtypes.reduce))};
+}
+
+/// Activations and gradients of one stage's only micro-batch at the moment when they take most
+/// together, gradients having memory from their layer's backward on. At a layer's fullest its own
+/// gradients are still to come; when it is done it has given back what it kept.
+void WalkOnce(const StageView& stages, const ChunkCosts& chunk, const Shards& shards,
+              Bytes gradient, MemoryUse& use) {
+  Bytes held;
+  for (const size_t index : chunk.layers) {
+    held += stages.layers[index].saved_activations;
+  }
+  Bytes made;
+  const auto consider = [&](Bytes activations) {
+    if (use.activations + use.gradients < activations + made) {
+      use.activations = activations;
+      use.gradients = made;
+    }
+  };
+  consider(held);
+  for (size_t position = chunk.layers.size(); position-- > 0;) {
+    const CostedLayer& layer = stages.layers[chunk.layers[position]];
+    consider(held + layer.recompute_buffer);
+    held -= layer.saved_activations;
+    made += shards.Of(layer.parameters) * gradient;
+    consider(held);
+  }
+}
+
 }  // namespace
 
 Result<std::vector<MemoryUse>> CountMemory(const sim::TrainingScenario& training,
@@ -68,39 +170,50 @@ Result<std::vector<MemoryUse>> CountMemory(const sim::TrainingScenario& training
   const workloads::Layout& layout = training.layout;
   const workloads::TrainingDtypes& dtypes = training.framework.dtypes;
   const auto pp = static_cast<size_t>(layout.pp);
-  const bool is_sharded = training.sharding == workloads::Sharding::kZero1;
-  const double dense_shards =
-      is_sharded ? static_cast<double>(workloads::GroupOf(layout, workloads::Axis::kData).ranks)
-                 : 1.0;
-  const double expert_shards =
-      is_sharded
-          ? static_cast<double>(workloads::GroupOf(layout, workloads::Axis::kExpertData).ranks)
-          : 1.0;
+  const Sharing sharing = SharingOf(training);
   const Bytes states =
       2.0 * BytesPerElement(dtypes.optimizer) +
       (dtypes.master != dtypes.parameters ? BytesPerElement(dtypes.master) : Bytes{});
+  const Bytes gradient = BytesPerElement(dtypes.gradients);
+  // With more micro-batches, or several stages, all gradients exist when activations are fullest.
+  const bool makes_gradients_once =
+      training.framework.gradients == workloads::GradientBuffers::kOnDemand &&
+      training.micro_batches == 1 && stages.chunks.size() == 1;
 
   std::vector<MemoryUse> uses(pp);
   for (size_t rank = 0; rank < pp; ++rank) {
     MemoryUse& use = uses[rank];
     std::vector<Bytes> saved_by_chunk;
     std::vector<Bytes> backward_by_chunk;  // beyond what is held when its backward begins
+    Bytes gradients;
     for (size_t chunk = rank; chunk < stages.chunks.size(); chunk += pp) {
       Bytes saved;
       for (const size_t index : stages.chunks[chunk].layers) {
         const CostedLayer& layer = stages.layers[index];
         const workloads::RankParameters& parameters = layer.parameters;
-        use.weights += parameters.total() * BytesPerElement(dtypes.parameters);
-        use.gradients += parameters.total() * BytesPerElement(dtypes.gradients);
-        use.optimizer +=
-            (parameters.dense / dense_shards + parameters.experts / expert_shards) * states;
+        if (sharing.keeps_computing_shards) {
+          use.weights += sharing.weights.Of(parameters) * BytesPerElement(dtypes.parameters);
+        }
+        gradients += sharing.gradients.Of(parameters) * gradient;
+        use.optimizer += sharing.optimizer.Of(parameters) * states;
         saved += layer.saved_activations;
       }
       saved_by_chunk.push_back(saved);
       backward_by_chunk.push_back(BackwardExtra(stages, stages.chunks[chunk]));
     }
-    ASSIGN_OR_RETURN(use.activations,
-                     FullestMoment(training, rank, saved_by_chunk, backward_by_chunk));
+    if (makes_gradients_once) {
+      WalkOnce(stages, stages.chunks[rank], sharing.gradients, gradient, use);
+    } else {
+      use.gradients = gradients;
+      ASSIGN_OR_RETURN(use.activations,
+                       FullestMoment(training, rank, saved_by_chunk, backward_by_chunk));
+    }
+    if (sharing.gathers_layers) {
+      const Gathered gathered = GatheredBy(training, stages, rank);
+      use.weights += gathered.weights;
+      use.gradients += gathered.gradients;
+    }
+    use.workspace = training.framework.allocator.workspace;
   }
   return uses;
 }

@@ -2,7 +2,10 @@
 /// its fullest, plus what a framework takes besides.
 ///
 /// Weights, gradients and optimizer states: bytes per parameter from the framework's data types
-/// (Megatron-LM, megatron/training/theoretical_memory_usage.py; ZeRO-1: arXiv:1910.02054).
+/// (Megatron-LM, megatron/training/theoretical_memory_usage.py), shared out as the job says (ZeRO:
+/// arXiv:1910.02054). A framework that makes gradients on demand holds, in the only micro-batch of
+/// an only stage, those of the layers whose backward is done: the fullest moment is then that of
+/// activations and gradients together, and both are reported as they stand at it.
 /// Activations: what each layer keeps (Korthikanti et al., arXiv:2205.05198, Table 2), times the
 /// micro-batches in flight, counted along the schedule's own order rather than by a formula.
 #pragma once
@@ -20,21 +23,20 @@ struct MemoryUse {
   Bytes gradients;
   Bytes optimizer;
   Bytes activations;  // at the fullest moment, what recomputation brings back included
-  Bytes allocated() const { return weights + gradients + optimizer + activations; }
+  Bytes workspace;    // of the matrix libraries
+  Bytes allocated() const { return weights + gradients + optimizer + activations + workspace; }
 };
 
 /// What the CUDA context and the libraries' kernels take beside the allocator: 1,573 MiB on an A100
 /// by nvidia-smi (bigscience-workshop/bigscience, train/tr11-176B-ml/chronicles-prequel.md).
 inline constexpr double kContextMebibytes = 1573;
-/// A caching allocator reserves 1.03 to 1.07 times what is allocated (MooreThreads/SimuMax,
-/// docs/b200).
-inline constexpr double kReservedLow = 1.03;
-inline constexpr double kReservedHigh = 1.07;
+// A caching allocator reserves 1.03 to 1.07 times what is allocated (MooreThreads/SimuMax,
+// docs/b200) where a framework says nothing else: workloads::Allocator.
 
 /// What must fit of a GPU's memory: the middle of what the allocator reserves, and the context.
-inline Bytes PeakOf(Bytes allocated) {
-  const double reserve = 0.5 * (kReservedLow + kReservedHigh) - 1.0;
-  return Bytes::FromBase(allocated.base() * (1.0 + reserve) + kContextMebibytes * 1048576.0);
+inline Bytes PeakOf(Bytes allocated, const workloads::Allocator& allocator = {}) {
+  const double reserved = 0.5 * (allocator.reserved_low + allocator.reserved_high);
+  return reserved * allocated + allocator.context;
 }
 
 /// By pipeline rank.

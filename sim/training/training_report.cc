@@ -114,10 +114,12 @@ void AddMemory(sim::Report& report, const sim::Scenario& scenario,
       memory.begin(), memory.end(),
       [](const MemoryUse& a, const MemoryUse& b) { return a.allocated() < b.allocated(); });
   const double allocated = worst->allocated().base();
-  const double context = kContextMebibytes * 1048576.0;
-  const double reserve = 0.5 * (kReservedLow + kReservedHigh) - 1.0;
-  const Ranged peak = {PeakOf(worst->allocated()).base(), allocated * kReservedLow + context,
-                       allocated * kReservedHigh + context};
+  const workloads::Allocator& allocator = scenario.training->framework.allocator;
+  const double context = allocator.context.base();
+  const double reserve = 0.5 * (allocator.reserved_low + allocator.reserved_high) - 1.0;
+  const Ranged peak = {PeakOf(worst->allocated(), allocator).base(),
+                       allocated * allocator.reserved_low + context,
+                       allocated * allocator.reserved_high + context};
   const auto exact = [](double value) { return Ranged{value, value, value}; };
   Add(report, "memory.peak", peak, "B");
   Add(report, "memory.allocated", exact(allocated), "B");
@@ -133,8 +135,10 @@ void AddMemory(sim::Report& report, const sim::Scenario& scenario,
   part("gradients", "gradients", exact(worst->gradients.base()));
   part("optimizer", "optimizer states", exact(worst->optimizer.base()));
   part("activations", "activations", exact(worst->activations.base()));
+  part("workspace", "matrix libraries' workspace", exact(worst->workspace.base()));
   part("reserve", "allocator reserve",
-       {allocated * reserve, allocated * (kReservedLow - 1.0), allocated * (kReservedHigh - 1.0)});
+       {allocated * reserve, allocated * (allocator.reserved_low - 1.0),
+        allocated * (allocator.reserved_high - 1.0)});
   part("context", "CUDA context", exact(context));
 
   const auto largest =
@@ -180,12 +184,16 @@ void AddAssumptions(sim::Report& report, const sim::Scenario& scenario,
   }
   report.assumptions.push_back({"MFU counts", "causal attention, output head, no recomputation",
                                 "NVIDIA/Megatron-LM megatron/training/training.py"});
+  const workloads::Allocator& allocator = scenario.training->framework.allocator;
+  const auto own = scenario.training->framework.sources.find("allocator");
+  const bool has_own = own != scenario.training->framework.sources.end();
   report.assumptions.push_back(
-      {"CUDA context", Format(Bytes::FromBase(kContextMebibytes * 1048576.0)),
+      {"CUDA context", Format(allocator.context),
        "bigscience-workshop/bigscience train/tr11-176B-ml/chronicles-prequel.md"});
   report.assumptions.push_back(
-      {"allocator reserve", fmt::format("{} to {} times allocated", kReservedLow, kReservedHigh),
-       "MooreThreads/SimuMax docs/b200"});
+      {"allocator reserve",
+       fmt::format("{} to {} times allocated", allocator.reserved_low, allocator.reserved_high),
+       has_own ? own->second : "MooreThreads/SimuMax docs/b200"});
   for (const sim::FilledDefault& filled : scenario.defaults) {
     report.assumptions.push_back({filled.path, filled.value, "default"});
   }

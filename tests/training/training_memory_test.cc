@@ -55,10 +55,11 @@ TEST(TrainingMemoryTest, ParametersInFp32KeepNoMasterCopy) {
 }
 
 // Plain PyTorch keeps everything in the type of computation: parameter, gradient and two moments,
-// of 4 bytes each in fp32 and of 2 in fp16, and never a master copy.
+// of 4 bytes each in fp32 and of 2 in fp16, and never a master copy. Two micro-batches: all
+// gradients exist when the second is at its fullest.
 TEST(TrainingMemoryTest, PlainPytorchFollowsThePrecision) {
   const auto use = [](const std::string& more) {
-    return Count(SmallJob(1, 1, 1, 1, 1, "  sharding: ddp\n  framework: pytorch-eager\n" + more))
+    return Count(SmallJob(1, 1, 1, 1, 2, "  sharding: ddp\n  framework: pytorch-eager\n" + more))
         .uses[0];
   };
   const MemoryUse single = use("  precision: fp32\n");
@@ -80,16 +81,20 @@ TEST(TrainingMemoryTest, TheHeadIsGivenBackBeforeLayersRecompute) {
   EXPECT_DOUBLE_EQ(full.uses[0].activations.base(), (SavedBy(full.stages, 0) + gradient).base());
 }
 
+// The backward of a rank's top layer holds its gradients of activations beside all that is kept.
+Bytes Gradients(const StageCosts& stages) { return stages.layers[0].recompute_buffer; }
+
 // 1F1B: rank i of 4 holds min(m, 4 - i) micro-batches; GPipe holds all 8 everywhere. Ranks 1 and 2
 // hold layers alone.
 TEST(TrainingMemoryTest, ActivationsFollowTheSchedule) {
   const Counted one_f_one_b = Count(SmallJob(1, 4, 1, 1, 8, "  schedule: 1f1b\n"));
   EXPECT_DOUBLE_EQ(one_f_one_b.uses[1].activations.base(),
-                   3 * SavedBy(one_f_one_b.stages, 1).base());
+                   (3.0 * SavedBy(one_f_one_b.stages, 1) + Gradients(one_f_one_b.stages)).base());
   EXPECT_DOUBLE_EQ(one_f_one_b.uses[2].activations.base(),
-                   2 * SavedBy(one_f_one_b.stages, 2).base());
+                   (2.0 * SavedBy(one_f_one_b.stages, 2) + Gradients(one_f_one_b.stages)).base());
   const Counted gpipe = Count(SmallJob(1, 4, 1, 1, 8, "  schedule: gpipe\n"));
-  EXPECT_DOUBLE_EQ(gpipe.uses[1].activations.base(), 8 * SavedBy(gpipe.stages, 1).base());
+  EXPECT_DOUBLE_EQ(gpipe.uses[1].activations.base(),
+                   (8.0 * SavedBy(gpipe.stages, 1) + Gradients(gpipe.stages)).base());
 }
 
 // Interleaved, rank 1 of 4 with 2 chunks: 2 (4 - 1 - 1) + (2 - 1) 4 = 8 warm-up forwards and the
@@ -97,7 +102,23 @@ TEST(TrainingMemoryTest, ActivationsFollowTheSchedule) {
 TEST(TrainingMemoryTest, InterleavingHoldsMoreChunksOfHalfTheSize) {
   const Counted counted = Count(SmallJob(1, 4, 2, 1, 8));
   EXPECT_DOUBLE_EQ(SavedBy(counted.stages, 1).base(), SavedBy(counted.stages, 5).base());
-  EXPECT_DOUBLE_EQ(counted.uses[1].activations.base(), 9 * SavedBy(counted.stages, 1).base());
+  EXPECT_DOUBLE_EQ(counted.uses[1].activations.base(),
+                   (9.0 * SavedBy(counted.stages, 1) + Gradients(counted.stages)).base());
+}
+
+// A gradient made on demand has memory once its layer's backward is done: at the only micro-batch's
+// fullest moment, the head's loss, there is none yet, and the update sees all of them without
+// activations. Whichever takes more counts, never their sum.
+TEST(TrainingMemoryTest, GradientsMadeOnDemandComeAsActivationsGo) {
+  const Counted one =
+      Count(SmallJob(1, 1, 1, 1, 1, "  sharding: ddp\n  framework: pytorch-eager\n"));
+  const MemoryUse& use = one.uses[0];
+  const Bytes kept = SavedBy(one.stages, 0);
+  const Bytes all = Bytes::FromBase(2 * kParameters);
+  EXPECT_LT(use.activations + use.gradients,
+            kept + one.stages.layers.back().recompute_buffer + all);
+  EXPECT_GE(use.activations + use.gradients, kept + one.stages.layers.back().recompute_buffer);
+  EXPECT_GE(use.activations + use.gradients, all);
 }
 
 TEST(TrainingMemoryTest, FullRecomputeKeepsInputsAndOneLayersWork) {

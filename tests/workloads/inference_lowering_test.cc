@@ -19,8 +19,16 @@ Model Published(const std::string& name) {
   return model.value_or(Model{});
 }
 
+/// The residual addition inside the norm, as serving engines run it.
+Recipes FusedResidual() {
+  Recipes recipes;
+  recipes.norm = Recipe::Of({"xx>xx"}, {}, "x");
+  recipes.residual = Recipe::Of({}, {}, "");
+  return recipes;
+}
+
 InferenceSettings SettingsFor(const Model& model, int64_t tp = 1) {
-  return {.model = &model, .fusion = {.residual_norm = true}, .tp = tp};
+  return {.model = &model, .fusion = {}, .recipes = FusedResidual(), .tp = tp};
 }
 
 const RepeatedStep& Find(const std::vector<RepeatedStep>& steps, std::string_view name) {
@@ -107,9 +115,12 @@ TEST(InferenceLoweringTest, TokensAndHeadAddUp) {
 TEST(InferenceLoweringTest, UnfusedResidualsAndActivationsAreKernelsOfTheirOwn) {
   const Model model = Llama(64, 8, 2, 256);
   InferenceSettings settings = SettingsFor(model);
-  settings.fusion = {.residual_norm = false, .swiglu = false, .rotary = false};
+  settings.recipes.residual = Recipe::Of({"xx>x"}, {}, "");
+  settings.recipes.gated_activation = Recipe::Of({"x>x", "xx>x"}, {}, "");
+  settings.recipes.rotary = Recipe::Of({"x>x", "h>h", "x>x", "x>x", "xx>x"}, {}, "");
+  settings.recipes.rotary.apart = true;
   const auto steps = LowerTokens(settings, 3, 0);
-  for (const char* name : {"attention residual", "gate product", "rotary sum"}) {
+  for (const char* name : {"attention residual", "activation 2/2", "rotary of keys 5/5"}) {
     EXPECT_TRUE(Has(*steps, name)) << name;
   }
 }
