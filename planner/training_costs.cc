@@ -83,7 +83,9 @@ Result<TrainingCosts> TrainingCosts::Of(const TrainingSpace& space,
         {.layers = layer_keys.IndexOf(
              {at.gpus, at.tp, at.ep, at.micro_batch, static_cast<int64_t>(at.recompute),
               // The head of a shared word table holds no parameters on a single stage.
-              ties_tables && at.pp == 1 ? 1 : 0},
+              (ties_tables && at.pp == 1 ? 1 : 0) +
+                  // Parameters that are gathered are computed with as they arrive.
+                  (workloads::ShardsParameters(at.sharding) ? 2 : 0)},
              i),
          .chunks = chunk_keys.IndexOf({at.pp * at.vpp}, i),
          .epilogue = epilogue_keys.IndexOf(

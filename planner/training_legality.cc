@@ -134,6 +134,10 @@ class Finder {
       for (const workloads::Sharding sharding : space_.sharding) {
         at_.recompute = recompute;
         at_.sharding = sharding;
+        if (workloads::ShardsGradients(sharding) && at_.pp > 1) {
+          Refuse(1, "sharding of gradients or parameters in a pipeline is not built yet");
+          continue;
+        }
         found_.points.push_back(
             {.settings = at_, .index = next_++, .dp = dp_, .micro_batches = micro_batches});
       }

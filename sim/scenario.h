@@ -62,6 +62,7 @@ struct TrainingScenario {
   DType precision = DType::kBf16;
   workloads::ScheduleKind schedule = workloads::ScheduleKind::kOneForwardOneBackward;
   workloads::Sharding sharding = workloads::Sharding::kZero1;
+  bool reshard = true;  // where parameters are cut: gathered anew for the backward
   workloads::Recompute recompute = workloads::Recompute::kNone;
 };
 

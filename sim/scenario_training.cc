@@ -25,12 +25,11 @@ void RefuseUnbuilt(const TrainingScenario& training, const Node& document,
     refuse("training.parallelism.cp", fmt::format("context parallelism: cp {}", training.layout.cp),
            "use cp: 1");
   }
-  if (training.sharding == Sharding::kZero2 || training.sharding == Sharding::kZero3 ||
-      training.sharding == Sharding::kFsdp) {
+  if (workloads::ShardsGradients(training.sharding) && training.layout.pp > 1) {
     refuse("training.sharding",
-           fmt::format("sharding of gradients or parameters: {}",
-                       Codec<Sharding>::Write(training.sharding)),
-           "use sharding: zero-1, ddp or none");
+           fmt::format("sharding of gradients or parameters in a pipeline: {}, pp {}",
+                       Codec<Sharding>::Write(training.sharding), training.layout.pp),
+           "use sharding: zero-1, or pp: 1");
   }
   if (training.schedule == ScheduleKind::kZeroBubbleH1 ||
       training.schedule == ScheduleKind::kZeroBubbleV ||
@@ -178,6 +177,7 @@ std::optional<TrainingScenario> ResolveTraining(const TrainingJob& job,
   } else {
     training.sharding = DefaultSharding(*framework, document, diagnostics);
   }
+  training.reshard = job.reshard;
   framework->dtypes = DtypesOf(job, framework->dtypes);
   framework->attention = job.attention.value_or(framework->attention);
   training.model = std::move(*model);
@@ -211,6 +211,9 @@ void WriteDefaults(const TrainingScenario& training, ResolvedDocument& resolved)
                Codec<bool>::Write(layout.sequence_parallel));
   resolved.Set("training.schedule", Codec<ScheduleKind>::Write(training.schedule));
   resolved.Set("training.sharding", Codec<Sharding>::Write(training.sharding));
+  if (workloads::ShardsParameters(training.sharding)) {
+    resolved.Set("training.reshard", Codec<bool>::Write(training.reshard));
+  }
   resolved.Set("training.recompute", Codec<workloads::Recompute>::Write(training.recompute));
   resolved.Set("training.attention",
                Codec<workloads::AttentionChoice>::Write(training.framework.attention));

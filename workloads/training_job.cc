@@ -55,6 +55,9 @@ const Schema<TrainingJob>& SchemaOf(Tag<TrainingJob>) {
                     "vpp is above 1")
           .Optional("sharding", &TrainingJob::sharding,
                     "what data-parallel replicas share out; default: the framework's")
+          .Optional("reshard", &TrainingJob::reshard,
+                    "with sharding zero-3 or fsdp: parameters are given up after a layer's forward "
+                    "and gathered again for its backward")
           .Optional("recompute", &TrainingJob::recompute,
                     "which activations are computed again in the backward pass")
           .Optional("attention", &TrainingJob::attention,

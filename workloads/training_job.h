@@ -18,6 +18,12 @@ namespace ridgeline::workloads {
 /// What data-parallel replicas share out: nothing, optimizer states, gradients too, parameters too.
 enum class Sharding { kNone, kDdp, kZero1, kZero2, kZero3, kFsdp };
 EnumTable<Sharding> EnumNames(Tag<Sharding>);
+inline bool ShardsParameters(Sharding sharding) {
+  return sharding == Sharding::kZero3 || sharding == Sharding::kFsdp;
+}
+inline bool ShardsGradients(Sharding sharding) {
+  return ShardsParameters(sharding) || sharding == Sharding::kZero2;
+}
 
 /// Overrides of the framework's data types; unset ones keep the framework's.
 struct DtypeOverrides {
@@ -37,6 +43,7 @@ struct TrainingJob {
   Parallelism parallelism;
   std::optional<ScheduleKind> schedule;  // default: 1f1b, interleaved when vpp > 1
   std::optional<Sharding> sharding;      // default: the framework's
+  bool reshard = true;  // parameters that are cut over ranks are given up after a layer's forward
   Recompute recompute = Recompute::kNone;
   std::optional<AttentionChoice> attention;  // default: the framework's
   Reference<Framework> framework;            // default: megatron-core

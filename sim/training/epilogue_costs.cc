@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "sim/training/sharded_layers.h"
 #include "sim/training/step_program.h"
 
 namespace ridgeline::training {
@@ -18,7 +19,8 @@ struct UpdateTraffic {
   Bytes norm;
   Bytes update;
 };
-UpdateTraffic TrafficOf(double parameters, double shards, const workloads::TrainingDtypes& dtypes) {
+UpdateTraffic TrafficOf(double parameters, double shards, bool shards_gradients,
+                        const workloads::TrainingDtypes& dtypes) {
   const Bytes gradient = BytesPerElement(dtypes.gradients);
   const Bytes master = BytesPerElement(dtypes.master);
   const Bytes moment = BytesPerElement(dtypes.optimizer);
@@ -26,7 +28,8 @@ UpdateTraffic TrafficOf(double parameters, double shards, const workloads::Train
   const double own = parameters / shards;
   const Bytes adam = gradient + 2.0 * master + 4.0 * moment +
                      (has_master ? BytesPerElement(dtypes.parameters) : Bytes{});
-  return {.norm = own * gradient, .update = parameters * gradient + own * (2.0 * gradient + adam)};
+  const double zeroed = shards_gradients ? own : parameters;
+  return {.norm = own * gradient, .update = zeroed * gradient + own * (2.0 * gradient + adam)};
 }
 
 Result<Duration> MemoryTime(const compute::OperationTime& time, MemoryBoundKind kind, Bytes traffic,
@@ -78,7 +81,9 @@ Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const 
   const workloads::TrainingDtypes& dtypes = training.framework.dtypes;
   const RankGroup dense_group = workloads::GroupOf(layout, Axis::kData);
   const RankGroup expert_group = workloads::GroupOf(layout, Axis::kExpertData);
-  const bool is_sharded = training.sharding == Sharding::kZero1;
+  const bool shards_parameters = workloads::ShardsParameters(training.sharding);
+  const bool shards_gradients = workloads::ShardsGradients(training.sharding);
+  const bool is_sharded = shards_gradients || training.sharding == Sharding::kZero1;
   const CollectiveKind reduce =
       is_sharded ? CollectiveKind::kReduceScatter : CollectiveKind::kAllReduce;
   const auto pp = static_cast<size_t>(layout.pp);
@@ -87,6 +92,10 @@ Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const 
       training.framework.gradient_bucket,
       static_cast<double>(dense_group.ranks) * training.framework.gradient_bucket_per_replica);
   EpilogueCosts costs;
+  costs.reduces_every_micro_batch = shards_gradients;
+  ASSIGN_OR_RETURN(costs.sharded, CostShardedLayers(training, stages, time, costs.reliance));
+  costs.issue_gather = HostDuration(training.framework.host.forward.collective);
+  costs.issue_reduce = HostDuration(training.framework.host.backward.collective);
   std::vector<workloads::RankParameters> held(pp);
   for (size_t chunk = 0; chunk < stages.chunks.size(); ++chunk) {
     const size_t rank = chunk % pp;
@@ -102,10 +111,12 @@ Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const 
       if (!is_full && layer > 0) {
         return;
       }
-      if (bucket > 0 && group.ranks > 1) {
+      if (bucket > 0 && group.ranks > 1 && !shards_parameters) {
         const auto duration_of = [&](CollectiveKind kind, DType dtype) {
+          const bool again = costs.reduces_every_micro_batch && kind == reduce;
           return CollectiveTime(time, {kind, bucket * BytesPerElement(dtype), group, dtype},
-                                costs.reliance);
+                                costs.reliance,
+                                again ? static_cast<double>(training.micro_batches) : 1.0);
         };
         costs.reductions.push_back({.rank = rank,
                                     .after_chunk = chunk,
@@ -150,8 +161,9 @@ Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const 
   for (size_t rank = 0; rank < pp; ++rank) {
     const double dense_shards = is_sharded ? static_cast<double>(dense_group.ranks) : 1.0;
     const double expert_shards = is_sharded ? static_cast<double>(expert_group.ranks) : 1.0;
-    const UpdateTraffic dense = TrafficOf(held[rank].dense, dense_shards, dtypes);
-    const UpdateTraffic experts = TrafficOf(held[rank].experts, expert_shards, dtypes);
+    const UpdateTraffic dense = TrafficOf(held[rank].dense, dense_shards, shards_gradients, dtypes);
+    const UpdateTraffic experts =
+        TrafficOf(held[rank].experts, expert_shards, shards_gradients, dtypes);
     ASSIGN_OR_RETURN(const Duration norm, MemoryTime(time, MemoryBoundKind::kGradientNorm,
                                                      dense.norm + experts.norm, costs.reliance));
     ASSIGN_OR_RETURN(const Duration update,
@@ -202,8 +214,17 @@ Status FitsClock(const sim::TrainingScenario& training, const StageView& stages,
     total += seconds(epilogue.host->start) + seconds(epilogue.host->norm);
     add(epilogue.host->update);
   }
+  const double reductions =
+      epilogue.reduces_every_micro_batch ? static_cast<double>(training.micro_batches) : 1.0;
   for (const EpilogueCosts::Reduction& reduction : epilogue.reductions) {
-    total += seconds(reduction.duration);
+    total += reductions * seconds(reduction.duration);
+  }
+  for (const ShardedLayer& layer : epilogue.sharded) {
+    total += static_cast<double>(training.micro_batches) *
+             (2.0 * (seconds(layer.gather) + seconds(layer.copy_out.total) +
+                     seconds(layer.copy_out.host) + seconds(epilogue.issue_gather)) +
+              seconds(layer.reduce) + seconds(layer.copy_in.total) + seconds(layer.copy_in.host) +
+              seconds(epilogue.issue_reduce));
   }
   for (const EpilogueCosts::Gather& gather : epilogue.gathers) {
     total += seconds(gather.duration);

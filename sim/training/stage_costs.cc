@@ -150,14 +150,32 @@ Result<CostedLayer> CostLayer(std::string name, bool is_decoder, const LoweredLa
   return costed;
 }
 
+/// What a rank computes with. Where parameters are cut over ranks they arrive in the type of
+/// computation, and each backward leaves gradients in that type, to be summed as shards.
+workloads::Framework AsComputed(const sim::TrainingScenario& training) {
+  workloads::Framework framework = training.framework;
+  if (workloads::ShardsParameters(training.sharding)) {
+    framework.dtypes.parameters = GatheredDtype(training);
+    framework.dtypes.gradients = framework.dtypes.parameters;
+    framework.fusion.gradient_accumulation = true;
+  }
+  return framework;
+}
+
 }  // namespace
+
+DType GatheredDtype(const sim::TrainingScenario& training) {
+  const DType kept = training.framework.dtypes.parameters;
+  return BytesPerElement(training.precision) < BytesPerElement(kept) ? training.precision : kept;
+}
 
 Result<LayerCosts> CostLayers(const sim::TrainingScenario& training,
                               const compute::OperationTime& time) {
   const workloads::Model& model = training.model;
   const workloads::Layout& layout = training.layout;
+  const workloads::Framework framework = AsComputed(training);
   const workloads::LoweringRequest request = {.model = &model,
-                                              .framework = &training.framework,
+                                              .framework = &framework,
                                               .layout = layout,
                                               .micro_batch = training.micro_batch,
                                               .sequence_length = training.sequence_length,

@@ -103,6 +103,10 @@ struct StageView {
       : layers(costs.layers), chunks(costs.chunks), boundary_sends(costs.boundary_sends) {}
 };
 
+/// The type in which parameters that are cut over ranks are gathered: that of computation, if they
+/// are kept wider.
+DType GatheredDtype(const sim::TrainingScenario& training);
+
 /// The parts of CostStages, for whoever keeps them.
 Result<LayerCosts> CostLayers(const sim::TrainingScenario& training,
                               const compute::OperationTime& time);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "sim/training/rank_tasks.h"
+#include "sim/training/sharded_layers.h"
 #include "sim/training/step_labels.h"
 
 namespace ridgeline::training {
@@ -14,24 +16,7 @@ using engine::TaskIndex;
 using workloads::Slot;
 using workloads::SlotKind;
 
-constexpr TaskIndex kNoTask = ~TaskIndex{0};
-
-/// The streams of one rank.
-struct RankStreams {
-  StreamIndex compute = 0;
-  StreamIndex collectives = 0;
-  StreamIndex send_forward = 0;
-  StreamIndex send_backward = 0;
-  StreamIndex data = 0;
-  StreamIndex host = 0;  // with host time only
-};
-
-/// What a host does for a compute task: the task waits for `lead`, the rest is done while it runs.
-struct HostWorkOfTask {
-  Duration host = {};
-  Duration lead = {};
-  LabelIndex label = 0;
-};
+using engine::kNoTask;
 
 /// Both passes of a chunk, whole.
 struct ChunkPasses {
@@ -53,14 +38,17 @@ class Builder {
         stages_(stages),
         epilogue_(epilogue),
         detail_(detail),
-        has_host_(epilogue.host.has_value()),
-        labels_(stages, detail, has_host_, step_),
         pp_(static_cast<size_t>(training.layout.pp)),
+        tasks_(pp_, epilogue.host.has_value(), step_),
+        labels_(stages, detail, epilogue.host.has_value(), step_),
         chunks_(stages.chunks.size()),
-        micro_batches_(static_cast<size_t>(training.micro_batches)) {}
+        micro_batches_(static_cast<size_t>(training.micro_batches)),
+        reductions_(pp_) {
+    world_ = step_.program.AddStream(0, "all ranks");
+    step_.trailing.resize(pp_);
+  }
 
   Result<StepProgram> Build(const Stop& stop) {
-    AddStreams();
     AddLabels();
     SumChunks();
     RETURN_IF_ERROR(MakeOrders(stop));
@@ -74,28 +62,6 @@ class Builder {
   }
 
  private:
-  void AddStreams() {
-    engine::Program& program = step_.program;
-    for (uint32_t rank = 0; rank < pp_; ++rank) {
-      RankStreams streams;
-      streams.compute = program.AddStream(rank, "compute");
-      streams.collectives = program.AddStream(rank, "tensor and expert parallel");
-      streams.send_forward = program.AddStream(rank, "send activations");
-      streams.send_backward = program.AddStream(rank, "send gradients");
-      streams.data = program.AddStream(rank, "data parallel");
-      if (has_host_) {
-        streams.host = program.AddStream(rank, "host");
-      }
-      streams_.push_back(streams);
-      step_.compute_streams.push_back(streams.compute);
-    }
-    world_ = program.AddStream(0, "all ranks");
-    step_.trailing.resize(pp_);
-    last_on_compute_.assign(pp_, kNoTask);
-    pending_.resize(pp_);
-    reductions_.resize(pp_);
-  }
-
   void AddLabels() {
     for (size_t chunk = 0; chunk < chunks_; ++chunk) {
       forward_labels_.push_back(labels_.OfPass(chunk, SlotKind::kForward));
@@ -104,8 +70,11 @@ class Builder {
     for (const Duration& send : stages_.boundary_sends) {
       send_labels_.push_back(labels_.Add("send", Cause::kPipelineParallel, send));
     }
-    if (has_host_) {
+    if (tasks_.has_host()) {
       issue_label_ = labels_.Add("issue", Cause::kHost, Duration{});
+    }
+    if (!epilogue_.sharded.empty()) {
+      sharded_.emplace(epilogue_, labels_, issue_label_, tasks_);
     }
   }
 
@@ -140,42 +109,15 @@ class Builder {
 
   TaskIndex Add(StreamIndex stream, const Duration& duration, LabelIndex label,
                 std::span<const TaskIndex> dependencies) {
-    const TaskIndex task =
-        step_.program.AddTask(stream, duration[Bound::kMean], label, dependencies);
-    step_.low.push_back(duration[Bound::kLow]);
-    step_.high.push_back(duration[Bound::kHigh]);
-    return task;
-  }
-
-  /// A task on a rank's compute stream; it also waits for whatever the rank's compute was told to
-  /// wait for, and for its host.
-  TaskIndex AddCompute(size_t rank, const Duration& duration, LabelIndex label,
-                       const HostWorkOfTask& host) {
-    if (has_host_) {
-      pending_[rank].push_back(Add(streams_[rank].host, host.lead, host.label, {}));
-    }
-    const TaskIndex task = Add(streams_[rank].compute, duration, label, pending_[rank]);
-    pending_[rank].clear();
-    last_on_compute_[rank] = task;
-    if (has_host_ && host.lead.at != host.host.at) {
-      Duration rest;
-      for (const Bound bound : kBounds) {
-        rest[bound] = host.host[bound] - host.lead[bound];
-      }
-      Add(streams_[rank].host, rest, host.label, {});
-    }
-    return task;
-  }
-  TaskIndex AddChain(size_t rank, const CostedChain& chain, LabelIndex label) {
-    return AddCompute(rank, chain.total, label, {chain.host, chain.lead, issue_label_});
+    return tasks_.Add(stream, duration, label, dependencies);
   }
 
   /// Host and GPU begin a step together; the latency of a launch delays all alike.
   void StartHosts() {
-    if (has_host_) {
+    if (tasks_.has_host()) {
       const LabelIndex label = labels_.Add("begin step", Cause::kHost, epilogue_.host->start);
       for (size_t rank = 0; rank < pp_; ++rank) {
-        Add(streams_[rank].host, epilogue_.host->start, label, {});
+        Add(tasks_.streams(rank).host, epilogue_.host->start, label, {});
       }
     }
   }
@@ -187,7 +129,7 @@ class Builder {
       const LabelIndex label =
           labels_.Add("gather parameters", Cause::kDataParallel, gather.duration);
       gathers_of_chunk_[gather.before_chunk].push_back(
-          {gather.before_layer, Add(streams_[gather.rank].data, gather.duration, label, {})});
+          {gather.before_layer, Add(tasks_.streams(gather.rank).data, gather.duration, label, {})});
     }
   }
 
@@ -237,17 +179,22 @@ class Builder {
     const bool is_forward = slot.kind == SlotKind::kForward;
     if (is_forward) {
       if (chunk > 0) {
-        pending_[rank].push_back(done_forward_[Index(chunk - 1, slot.micro_batch)]);
+        tasks_.pending(rank).push_back(done_forward_[Index(chunk - 1, slot.micro_batch)]);
       }
     } else if (chunk + 1 < chunks_) {
-      pending_[rank].push_back(done_backward_[Index(chunk + 1, slot.micro_batch)]);
+      tasks_.pending(rank).push_back(done_backward_[Index(chunk + 1, slot.micro_batch)]);
     }
     const bool is_last_backward = !is_forward && --backwards_left_[chunk] == 0;
+    const bool reduces = is_last_backward || (!is_forward && epilogue_.reduces_every_micro_batch);
+    const bool overlaps = training_.framework.overlap.gradient_reduce;
     const auto first = static_cast<TaskIndex>(step_.program.num_tasks());
-    RunPass(rank, chunk, slot.kind,
-            is_last_backward && training_.framework.overlap.gradient_reduce);
-    if (is_last_backward && !training_.framework.overlap.gradient_reduce) {
+    RunPass(rank, chunk, slot.kind, reduces && overlaps);
+    if (is_last_backward && !overlaps) {
       late_reductions_.push_back(chunk);
+    } else if (reduces && !overlaps) {
+      ReduceChunk(chunk);
+      tasks_.pending(rank).insert(tasks_.pending(rank).end(), reductions_[rank].begin(),
+                                  reductions_[rank].end());
     }
     RecordMemory(rank, chunk, is_forward, first);
     Send(rank, chunk, slot, is_forward);
@@ -262,9 +209,10 @@ class Builder {
     }
     const PassLabels& labels =
         kind == SlotKind::kForward ? forward_labels_[chunk] : backward_labels_[chunk];
-    if (detail_ == Detail::kSlots && !reduces && gathers.empty()) {
+    if (detail_ == Detail::kSlots && !reduces && gathers.empty() && !sharded_) {
       const ChunkPasses& passes = chunk_passes_[chunk];
-      AddChain(rank, kind == SlotKind::kForward ? passes.forward : passes.backward, labels.whole);
+      tasks_.AddChain(rank, kind == SlotKind::kForward ? passes.forward : passes.backward,
+                      labels.whole, issue_label_);
       return;
     }
     for (size_t i = 0; i < layers.size(); ++i) {
@@ -272,17 +220,26 @@ class Builder {
       const CostedPass& pass = PassOf(stages_.layers[layers[position]], kind);
       for (const LayerGather& gather : gathers) {
         if (gather.before_layer == position) {
-          pending_[rank].push_back(gather.task);
+          tasks_.pending(rank).push_back(gather.task);
         }
       }
+      if (sharded_) {
+        sharded_->BeforeLayer(kind, position);
+      }
       if (detail_ != Detail::kOperations) {
-        AddChain(rank, pass, labels.layers[position]);
+        tasks_.AddChain(rank, pass, labels.layers[position], issue_label_);
       } else {
         RunOperations(rank, pass, labels.operations[position], labels.issues[position]);
       }
       if (reduces) {
         Reduce(rank, chunk, position);
       }
+      if (sharded_) {
+        sharded_->AfterLayer(kind, position);
+      }
+    }
+    if (sharded_ && kind == SlotKind::kBackward) {
+      sharded_->EndBackward();
     }
   }
 
@@ -291,43 +248,35 @@ class Builder {
     TaskIndex beside = kNoTask;  // a collective that the next operation does not wait for
     const auto wait_for_beside = [&] {
       if (beside != kNoTask) {
-        pending_[rank].push_back(beside);
+        tasks_.pending(rank).push_back(beside);
         beside = kNoTask;
       }
     };
     for (size_t i = 0; i < pass.steps.size(); ++i) {
       const CostedStep& step = pass.steps[i];
       if (!step.is_collective) {
-        const TaskIndex task = AddCompute(rank, step.duration, labels[i],
-                                          {step.host, step.host, has_host_ ? issues[i] : 0});
-        if (has_host_ && beside != kNoTask) {
+        const TaskIndex task =
+            tasks_.AddCompute(rank, step.duration, labels[i],
+                              {step.host, step.host, tasks_.has_host() ? issues[i] : 0});
+        if (tasks_.has_host() && beside != kNoTask) {
           step_.beside.emplace_back(task, beside);
         }
         wait_for_beside();
         continue;
       }
       wait_for_beside();
-      std::vector<TaskIndex> waits = Frontier(rank);
-      if (has_host_) {
-        waits.push_back(Add(streams_[rank].host, step.host, issues[i], {}));
+      std::vector<TaskIndex> waits = tasks_.Frontier(rank);
+      if (tasks_.has_host()) {
+        waits.push_back(Add(tasks_.streams(rank).host, step.host, issues[i], {}));
       }
-      const TaskIndex task = Add(streams_[rank].collectives, step.duration, labels[i], waits);
+      const TaskIndex task = Add(tasks_.streams(rank).collectives, step.duration, labels[i], waits);
       if (step.runs_beside_next) {
         beside = task;
       } else {
-        pending_[rank].push_back(task);
+        tasks_.pending(rank).push_back(task);
       }
     }
     wait_for_beside();
-  }
-
-  /// Whatever must be over before this rank's work so far counts as done.
-  std::vector<TaskIndex> Frontier(size_t rank) const {
-    std::vector<TaskIndex> tasks = pending_[rank];
-    if (last_on_compute_[rank] != kNoTask) {
-      tasks.push_back(last_on_compute_[rank]);
-    }
-    return tasks;
   }
 
   void Reduce(size_t rank, size_t chunk, size_t position) {
@@ -336,8 +285,15 @@ class Builder {
         const LabelIndex label =
             labels_.Add("reduce gradients", Cause::kDataParallel, reduction.duration);
         reductions_[rank].push_back(
-            Add(streams_[rank].data, reduction.duration, label, Frontier(rank)));
+            Add(tasks_.streams(rank).data, reduction.duration, label, tasks_.Frontier(rank)));
       }
+    }
+  }
+
+  /// All of a chunk's, from the top.
+  void ReduceChunk(size_t chunk) {
+    for (size_t position = stages_.chunks[chunk].layers.size(); position-- > 0;) {
+      Reduce(chunk % pp_, chunk, position);
     }
   }
 
@@ -345,17 +301,17 @@ class Builder {
     const bool is_last = is_forward ? chunk + 1 == chunks_ : chunk == 0;
     std::vector<TaskIndex>& done = is_forward ? done_forward_ : done_backward_;
     if (is_last || !stages_.has_pipeline) {
-      done[Index(chunk, slot.micro_batch)] = last_on_compute_[rank];
+      done[Index(chunk, slot.micro_batch)] = tasks_.last_on_compute(rank);
       return;
     }
     const StreamIndex stream =
-        is_forward ? streams_[rank].send_forward : streams_[rank].send_backward;
+        is_forward ? tasks_.streams(rank).send_forward : tasks_.streams(rank).send_backward;
     const size_t boundary = is_forward ? rank : (rank + pp_ - 1) % pp_;
-    const TaskIndex send =
-        Add(stream, stages_.boundary_sends[boundary], send_labels_[boundary], Frontier(rank));
+    const TaskIndex send = Add(stream, stages_.boundary_sends[boundary], send_labels_[boundary],
+                               tasks_.Frontier(rank));
     done[Index(chunk, slot.micro_batch)] = send;
     if (!training_.framework.overlap.pipeline_sends) {
-      pending_[rank].push_back(send);
+      tasks_.pending(rank).push_back(send);
     }
   }
 
@@ -363,11 +319,14 @@ class Builder {
     if (detail_ != Detail::kOperations) {
       return;
     }
+    while (step_.program.task_streams()[first] != tasks_.streams(rank).compute) {
+      ++first;  // a transfer or the host's
+    }
     double bytes = 0;
     for (const size_t layer : stages_.chunks[chunk].layers) {
       bytes += stages_.layers[layer].saved_activations.base();
     }
-    step_.memory_changes.push_back({.task = is_forward ? first : last_on_compute_[rank],
+    step_.memory_changes.push_back({.task = is_forward ? first : tasks_.last_on_compute(rank),
                                     .at_end = !is_forward,
                                     .rank = static_cast<uint32_t>(rank),
                                     .bytes = is_forward ? bytes : -bytes});
@@ -377,13 +336,11 @@ class Builder {
   /// ranks, the update.
   void Finish() {
     for (const size_t chunk : late_reductions_) {
-      for (size_t position = stages_.chunks[chunk].layers.size(); position-- > 0;) {
-        Reduce(chunk % pp_, chunk, position);
-      }
+      ReduceChunk(chunk);
     }
     // The first and the last stage reduce the word table together: once both have its gradient.
-    std::vector<TaskIndex> both_ends = Frontier(0);
-    for (const TaskIndex task : Frontier(pp_ - 1)) {
+    std::vector<TaskIndex> both_ends = tasks_.Frontier(0);
+    for (const TaskIndex task : tasks_.Frontier(pp_ - 1)) {
       both_ends.push_back(task);
     }
     std::vector<TaskIndex> arrivals;
@@ -392,17 +349,17 @@ class Builder {
         const LabelIndex label = labels_.Add("reduce shared word table", Cause::kDataParallel,
                                              epilogue_.tied_reduction[rank]);
         reductions_[rank].push_back(
-            Add(streams_[rank].data, epilogue_.tied_reduction[rank], label, both_ends));
+            Add(tasks_.streams(rank).data, epilogue_.tied_reduction[rank], label, both_ends));
       }
-      pending_[rank].insert(pending_[rank].end(), reductions_[rank].begin(),
-                            reductions_[rank].end());
+      tasks_.pending(rank).insert(tasks_.pending(rank).end(), reductions_[rank].begin(),
+                                  reductions_[rank].end());
       const LabelIndex label =
           labels_.Add("gradient norm", Cause::kOptimizer, epilogue_.gradient_norm[rank]);
       HostWorkOfTask host = {.label = issue_label_};
-      if (has_host_) {
+      if (tasks_.has_host()) {
         host.host = host.lead = epilogue_.host->norm;
       }
-      arrivals.push_back(AddCompute(rank, epilogue_.gradient_norm[rank], label, host));
+      arrivals.push_back(tasks_.AddCompute(rank, epilogue_.gradient_norm[rank], label, host));
     }
     const LabelIndex meet = labels_.Add("all ranks meet", Cause::kBubble, Duration{});
     const TaskIndex barrier = Add(world_, Duration{}, meet, arrivals);
@@ -410,22 +367,22 @@ class Builder {
         labels_.Add("reduce gradient norm", Cause::kDataParallel, epilogue_.norm_reduction);
     for (size_t rank = 0; rank < pp_; ++rank) {
       const TaskIndex reduced =
-          Add(streams_[rank].data, epilogue_.norm_reduction, norm, std::span(&barrier, 1));
-      pending_[rank].push_back(reduced);
+          Add(tasks_.streams(rank).data, epilogue_.norm_reduction, norm, std::span(&barrier, 1));
+      tasks_.pending(rank).push_back(reduced);
       const LabelIndex label = labels_.Add("optimizer", Cause::kOptimizer, epilogue_.update[rank]);
       HostWorkOfTask host = {.label = issue_label_};
-      if (has_host_) {
+      if (tasks_.has_host()) {
         host.host = epilogue_.host->update[rank];
         host.lead = epilogue_.host->update_lead[rank];
       }
-      AddCompute(rank, epilogue_.update[rank], label, host);
+      tasks_.AddCompute(rank, epilogue_.update[rank], label, host);
     }
     if (!training_.framework.overlap.parameter_gather) {
       for (const EpilogueCosts::Gather& gather : epilogue_.gathers) {
         const LabelIndex label =
             labels_.Add("gather parameters", Cause::kDataParallel, gather.duration);
-        step_.trailing[gather.rank].push_back(
-            Add(streams_[gather.rank].data, gather.duration, label, Frontier(gather.rank)));
+        step_.trailing[gather.rank].push_back(Add(tasks_.streams(gather.rank).data, gather.duration,
+                                                  label, tasks_.Frontier(gather.rank)));
       }
     }
   }
@@ -434,27 +391,24 @@ class Builder {
   const StageCosts& stages_;
   const EpilogueCosts& epilogue_;
   const Detail detail_;
-  const bool has_host_;
   StepProgram step_;
-  StepLabels labels_;  // of step_
   const size_t pp_;
+  RankTasks tasks_;    // of step_
+  StepLabels labels_;  // likewise
   const size_t chunks_;
   const size_t micro_batches_;
 
-  std::vector<RankStreams> streams_;
   StreamIndex world_ = 0;
   std::vector<PassLabels> forward_labels_, backward_labels_;
   std::vector<LabelIndex> send_labels_;  // by stage, of the boundary above it
   LabelIndex issue_label_ = 0;           // of whatever a host does
+  std::optional<ShardedTasks> sharded_;  // with parameters cut over ranks
   std::vector<ChunkPasses> chunk_passes_;
   std::vector<std::vector<Slot>> orders_;
   std::vector<TaskIndex> done_forward_,
       done_backward_;                   // by chunk and micro-batch: what the next chunk waits for
   std::vector<size_t> backwards_left_;  // by chunk
   std::vector<std::vector<LayerGather>> gathers_of_chunk_;
-  std::vector<TaskIndex> last_on_compute_;  // by rank
-  std::vector<std::vector<TaskIndex>>
-      pending_;  // by rank: what its next compute task waits for besides the stream
   std::vector<std::vector<TaskIndex>> reductions_;  // by rank
   std::vector<size_t> late_reductions_;             // chunks
 };

@@ -57,7 +57,17 @@ struct StepProgram {
   std::vector<std::pair<engine::TaskIndex, engine::TaskIndex>> beside;
 };
 
-/// Collectives and updates that follow the last backward, costed.
+/// What one layer with parameters cut over ranks sends and copies for a micro-batch
+/// (sharded_layers.h).
+struct ShardedLayer {
+  bool regathers = false;  // gathered again before its backward
+  Duration gather;         // of its parameters, as they compute
+  Duration reduce;         // of its gradients
+  CostedChain copy_out;    // of the gathered parameters out of the buffer, on the compute stream
+  CostedChain copy_in;     // of its gradients into a buffer
+};
+
+/// Data-parallel traffic, and the updates that follow the last backward, costed.
 struct EpilogueCosts {
   struct Reduction {
     size_t rank = 0;
@@ -76,6 +86,10 @@ struct EpilogueCosts {
       reductions;               // gradients, bucket by bucket, in order of readiness within a rank
   std::vector<Gather> gathers;  // parameters of a distributed optimizer, by the same buckets, in
                                 // the order in which the forward needs them
+  /// Gradients are reduced behind every micro-batch's backward, not only the last (ZeRO-2).
+  bool reduces_every_micro_batch = false;
+  std::vector<ShardedLayer> sharded;    // by position in the only chunk; empty: nothing is cut
+  Duration issue_gather, issue_reduce;  // the host's time for one collective of `sharded`
   std::vector<Duration>
       tied_reduction;  // by rank: the word table shared by first and last stage; empty when none
   std::vector<Duration> gradient_norm;  // by rank

@@ -31,6 +31,17 @@ void StepSweep::Load(const sim::TrainingScenario& training, const StageView& sta
       time.backward = time.backward.Then(
           stages.layers[layers[layers.size() - 1 - i]].backward.At(Bound::kMean));
     }
+    // For the bound: what copies and the issue of collectives add, wherever it is added.
+    for (const ShardedLayer& layer : epilogue.sharded) {
+      const HostChain copy_out = layer.copy_out.At(Bound::kMean);
+      const HostChain copy_in = layer.copy_in.At(Bound::kMean);
+      const Picoseconds issue = epilogue.issue_gather[Bound::kMean];
+      time.forward.device += copy_out.device;
+      time.forward.host += copy_out.host + issue;
+      time.backward.device += copy_in.device + (layer.regathers ? copy_out.device : 0);
+      time.backward.host += copy_in.host + epilogue.issue_reduce[Bound::kMean] +
+                            (layer.regathers ? copy_out.host + issue : 0);
+    }
   }
   // Both lists come chunk by chunk.
   ranges_.assign(chunks_.size() + 1, {});
@@ -61,6 +72,8 @@ void StepSweep::StartRanks() {
     ranks_[rank].warm_up = *warm_up;
     ranks_[rank].host = epilogue_->host ? epilogue_->host->start[Bound::kMean] : 0;
   }
+  layer_gathered_.assign(epilogue_->sharded.size(), 0);
+  layer_copied_.assign(epilogue_->sharded.size(), 0);
   GatherParameters();
 }
 
@@ -107,6 +120,52 @@ Picoseconds StepSweep::ReducingBackward(size_t chunk, Picoseconds begin, RankSta
   return now;
 }
 
+Picoseconds StepSweep::Collect(const Duration& issue, const Duration& duration, Picoseconds begin,
+                               RankState& state) {
+  state.host += issue[Bound::kMean];
+  state.data = std::max({state.data, begin, state.host}) + duration[Bound::kMean];
+  return state.data;
+}
+
+Picoseconds StepSweep::ShardedForward(Picoseconds begin, RankState& state) {
+  const std::vector<size_t>& layers = stages_->chunks.front().layers;
+  Picoseconds now = begin;
+  for (size_t position = 0; position < layers.size(); ++position) {
+    const ShardedLayer& layer = epilogue_->sharded[position];
+    const Picoseconds from = position == 0   ? begin
+                             : position >= 2 ? layer_copied_[position - 2]
+                                             : 0;
+    layer_gathered_[position] = Collect(epilogue_->issue_gather, layer.gather, from, state);
+    now = Run(layer.copy_out.At(Bound::kMean), std::max(now, layer_gathered_[position]), state);
+    layer_copied_[position] = now;
+    now = Run(stages_->layers[layers[position]].forward.At(Bound::kMean), now, state);
+  }
+  return now;
+}
+
+Picoseconds StepSweep::ShardedBackward(Picoseconds begin, RankState& state) {
+  const std::vector<size_t>& layers = stages_->chunks.front().layers;
+  Picoseconds now = begin;
+  Picoseconds reduced = 0;
+  for (size_t position = layers.size(); position-- > 0;) {
+    const ShardedLayer& layer = epilogue_->sharded[position];
+    if (layer.regathers) {
+      now = Run(layer.copy_out.At(Bound::kMean), std::max(now, layer_gathered_[position]), state);
+      layer_copied_[position] = now;
+    }
+    if (position > 0 && epilogue_->sharded[position - 1].regathers) {
+      layer_gathered_[position - 1] =
+          Collect(epilogue_->issue_gather, epilogue_->sharded[position - 1].gather,
+                  layer_copied_[position], state);
+    }
+    now = Run(stages_->layers[layers[position]].backward.At(Bound::kMean), now, state);
+    now = Run(layer.copy_in.At(Bound::kMean), std::max(now, reduced), state);
+    reduced = Collect(epilogue_->issue_reduce, layer.reduce, now, state);
+  }
+  state.waits = reduced;
+  return now;
+}
+
 Picoseconds StepSweep::Reduce(size_t chunk, Picoseconds data_free) const {
   for (size_t i = ranges_[chunk].reductions; i < ranges_[chunk + 1].reductions; ++i) {
     data_free += epilogue_->reductions[i].duration[Bound::kMean];
@@ -119,9 +178,11 @@ void StepSweep::RunForward(size_t rank, size_t chunk, size_t micro_batch, Picose
   const Picoseconds begin = std::max({state.compute, state.waits, arrival});
   const bool gathers = micro_batch == 0 && training_->framework.overlap.parameter_gather &&
                        ranges_[chunk].gathers != ranges_[chunk + 1].gathers;
-  state.compute =
-      gathers ? GatheringForward(chunk, begin, state) : Run(chunks_[chunk].forward, begin, state);
   state.waits = 0;
+  const bool is_sharded = !epilogue_->sharded.empty();
+  state.compute = is_sharded ? ShardedForward(begin, state)
+                  : gathers  ? GatheringForward(chunk, begin, state)
+                             : Run(chunks_[chunk].forward, begin, state);
   Picoseconds done = state.compute;
   if (chunk + 1 < num_chunks() && pp_ > 1) {
     done = std::max(state.send_forward, done) + SendOf(rank);
@@ -136,13 +197,20 @@ void StepSweep::RunForward(size_t rank, size_t chunk, size_t micro_batch, Picose
 void StepSweep::RunBackward(size_t rank, size_t chunk, size_t micro_batch, Picoseconds arrival) {
   RankState& state = ranks_[rank];
   const Picoseconds begin = std::max({state.compute, state.waits, arrival});
-  // Backwards of a chunk come in the order of micro-batches.
-  const bool reduces =
-      micro_batch + 1 == micro_batches_ && training_->framework.overlap.gradient_reduce;
-  state.compute =
-      reduces ? ReducingBackward(chunk, begin, state) : Run(chunks_[chunk].backward, begin, state);
   state.waits = 0;
+  // Backwards of a chunk come in the order of micro-batches.
+  const bool is_last = micro_batch + 1 == micro_batches_;
+  const bool overlaps = training_->framework.overlap.gradient_reduce;
+  const bool reduces = (is_last || epilogue_->reduces_every_micro_batch) && overlaps;
+  const bool is_sharded = !epilogue_->sharded.empty();
+  state.compute = is_sharded ? ShardedBackward(begin, state)
+                  : reduces  ? ReducingBackward(chunk, begin, state)
+                             : Run(chunks_[chunk].backward, begin, state);
   Picoseconds done = state.compute;
+  if (epilogue_->reduces_every_micro_batch && !overlaps && !is_last) {
+    state.data = Reduce(chunk, std::max(state.data, state.compute));
+    state.waits = std::max(state.waits, state.data);
+  }
   if (chunk > 0 && pp_ > 1) {
     done = std::max(state.send_backward, done) + SendOf((rank + pp_ - 1) % pp_);
     state.send_backward = done;
@@ -263,6 +331,21 @@ Picoseconds StepSweep::Finish() {
   return makespan;
 }
 
+void StepSweep::BoundSharded(RankState& state) const {
+  Picoseconds traffic = 0;  // of one micro-batch, one after the other
+  for (const ShardedLayer& layer : epilogue_->sharded) {
+    traffic += layer.reduce[Bound::kMean] + (layer.regathers ? 2 : 1) * layer.gather[Bound::kMean];
+  }
+  state.host += chunks_.front().backward.host;
+  // The last copy of gradients is issued before the last reduction is, which follows both.
+  state.compute = std::max(state.compute + chunks_.front().backward.device,
+                           state.host - epilogue_->issue_reduce[Bound::kMean]);
+  state.data = std::max(
+      static_cast<Picoseconds>(micro_batches_) * traffic,
+      std::max(state.compute, state.host) + epilogue_->sharded.front().reduce[Bound::kMean]);
+  state.reduced = state.data;
+}
+
 Picoseconds StepSweep::LowerBound() {
   StartRanks();
   const workloads::Overlap& overlap = training_->framework.overlap;
@@ -300,7 +383,9 @@ Picoseconds StepSweep::LowerBound() {
       const Picoseconds sent = overlap.pipeline_sends ? SendOf(rank) : 0;
       state.compute = std::max(state.compute, ranks_[rank + 1].compute + sent);
     }
-    if (overlap.gradient_reduce) {
+    if (!epilogue_->sharded.empty()) {
+      BoundSharded(state);
+    } else if (overlap.gradient_reduce) {
       // What the last backward leaves to be reduced; sends that are waited for come after it.
       state.data = 0;
       state.compute = ReducingBackward(rank, state.compute, state);

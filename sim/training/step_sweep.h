@@ -73,12 +73,20 @@ class StepSweep {
   Picoseconds ReducingBackward(size_t chunk, Picoseconds begin, RankState& state) const;
   /// The first forward of a chunk, layer by layer, each waiting for its parameters.
   Picoseconds GatheringForward(size_t chunk, Picoseconds begin, RankState& state) const;
+  /// Both passes with parameters cut over ranks (sharded_layers.h).
+  Picoseconds ShardedForward(Picoseconds begin, RankState& state);
+  Picoseconds ShardedBackward(Picoseconds begin, RankState& state);
+  /// The end of a collective of theirs, issued now, that may not begin before `begin`.
+  static Picoseconds Collect(const Duration& issue, const Duration& duration, Picoseconds begin,
+                             RankState& state);
   /// The end on the GPU of a chain that it could begin at `begin`; the host issues it.
   static Picoseconds Run(const HostChain& chain, Picoseconds begin, RankState& state) {
     const Picoseconds end = std::max(begin, state.host + chain.lead) + chain.device;
     state.host += chain.host;
     return end;
   }
+  /// From the earliest begin of the last backward to bounds of its end and of its reductions'.
+  void BoundSharded(RankState& state) const;
   Picoseconds Reduce(size_t chunk, Picoseconds data_free) const;
   /// From the end of the schedule to the end of the step.
   Picoseconds Finish();
@@ -96,6 +104,9 @@ class StepSweep {
   std::vector<ChunkTime> chunks_;
   std::vector<EpilogueRange> ranges_;
   std::vector<Picoseconds> gathered_;  // when each gather ends
+  // With parameters cut over ranks, by layer: when they are there, and out of their buffer.
+  std::vector<Picoseconds> layer_gathered_;
+  std::vector<Picoseconds> layer_copied_;
   std::vector<RankState> ranks_;
   // By chunk and micro-batch, when the next chunk may go on; kNotYet before that is known.
   std::vector<Picoseconds> forward_done_;

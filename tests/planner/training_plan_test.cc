@@ -177,7 +177,7 @@ TEST(TrainingPlanTest, MistakesArePlacedWhereTheyStand) {
       {"  parallelism: {tp: [1, two, 4]}\n", 6, 25, "two"},
       {"  parallelism: {tp: [1, 0]}\n", 6, 25, "0", ErrorCode::kOutOfRange},
       {"  recompute: [none, sometimes]\n", 6, 21, "sometimes"},
-      {"  sharding: [ddp, zero-3]\n", 6, 19, "not built yet", ErrorCode::kUnimplemented},
+      {"  sharding: [ddp, zero-4]\n", 6, 19, "zero-4"},
       {"  gpus: [8, 16]\n", 6, 13, "more GPUs than the cluster has: 16 of 8"},
       {"  parallelism: {tp: []}\n", 6, 21, "empty list"},
       {"  precision: [bf16, fp16]\n", 6, 14, ""},

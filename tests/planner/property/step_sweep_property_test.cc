@@ -48,14 +48,17 @@ training:
   gpus: {}
   parallelism: {{tp: {}, pp: {}, vpp: {}}}
   {}sharding: {}
+  reshard: {}
   recompute: {}
   framework: {{base: megatron-core, overlap: {}, gradient_bucket: {} MB, host: {}}}
 )",
       *rc::gen::element(512, 2048), layers, *rc::gen::element(1024, 128000), flag(),
       dp * micro_batch * micro_batches, micro_batch, tp * pp * dp, tp, pp, vpp,
       vpp == 1 && *rc::gen::arbitrary<bool>() ? "schedule: gpipe\n  " : "",
-      *rc::gen::element<std::string>("ddp", "zero-1"),
-      *rc::gen::element<std::string>("none", "full"), overlap, *rc::gen::element(1, 20, 400), host);
+      pp > 1 ? *rc::gen::element<std::string>("ddp", "zero-1")
+             : *rc::gen::element<std::string>("ddp", "zero-1", "zero-2", "fsdp"),
+      flag(), *rc::gen::element<std::string>("none", "full"), overlap,
+      *rc::gen::element(1, 20, 400), host);
 }
 
 TEST(StepSweepProperty, EqualsTheStaticSweepOfTheProgramAndNeverBeatsItsBound) {

@@ -44,15 +44,18 @@ Job RandomJob() {
       vpp > 1 ? "interleaved" : *rc::gen::element(std::string("gpipe"), std::string("1f1b"));
   const std::string recompute =
       *rc::gen::element(std::string("none"), std::string("selective"), std::string("full"));
-  const std::string sharding = *rc::gen::element(std::string("ddp"), std::string("zero-1"));
+  const std::string sharding =
+      pp > 1 ? *rc::gen::element<std::string>("ddp", "zero-1")
+             : *rc::gen::element<std::string>("ddp", "zero-1", "zero-2", "zero-3", "fsdp");
+  const std::string reshard = *rc::gen::arbitrary<bool>() ? "true" : "false";
   const std::string framework = *rc::gen::element(
       std::string("megatron-core"), std::string("megatron-lm-2021"), std::string("pytorch-eager"));
   Job job;
-  job.scenario =
-      MustResolve(SmallJob(tp, pp, vpp, dp, rounds * pp,
-                           fmt::format("  schedule: {}\n  recompute: {}\n  sharding: {}\n"
-                                       "  framework: {{base: {}, host: {}}}\n",
-                                       schedule, recompute, sharding, framework, RandomHost())));
+  job.scenario = MustResolve(
+      SmallJob(tp, pp, vpp, dp, rounds * pp,
+               fmt::format("  schedule: {}\n  recompute: {}\n  sharding: {}\n  reshard: {}\n"
+                           "  framework: {{base: {}, host: {}}}\n",
+                           schedule, recompute, sharding, reshard, framework, RandomHost())));
   RC_ASSERT(job.scenario.training.has_value());
   const compute::OperationTime time = compute::OperationTime::Analytic(job.scenario.cluster);
   job.stages = CostStages(*job.scenario.training, time).value();

@@ -1,0 +1,136 @@
+#include "sim/training/sharded_layers.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace ridgeline::training {
+
+using engine::kNoTask;
+using engine::TaskIndex;
+using workloads::Axis;
+using workloads::SlotKind;
+
+Result<std::vector<ShardedLayer>> CostShardedLayers(const sim::TrainingScenario& training,
+                                                    const StageView& stages,
+                                                    const compute::OperationTime& time,
+                                                    sim::Reliance& reliance) {
+  const RankGroup dense = workloads::GroupOf(training.layout, Axis::kData);
+  const RankGroup experts = workloads::GroupOf(training.layout, Axis::kExpertData);
+  std::vector<ShardedLayer> sharded;
+  if (!workloads::ShardsParameters(training.sharding) || dense.ranks <= 1) {
+    return sharded;
+  }
+  CHECK(stages.chunks.size() == 1, "sharded parameters on {} chunks", stages.chunks.size());
+  const DType gathered = GatheredDtype(training);
+  const DType reduced = training.framework.dtypes.reduce;
+  const workloads::HostTime& host = training.framework.host;
+  const auto micro_batches = static_cast<double>(training.micro_batches);
+  const auto collective = [&](CollectiveKind kind, const workloads::RankParameters& parameters,
+                              DType dtype, double times) {
+    Duration total;
+    const auto add = [&](double count, const RankGroup& group) {
+      if (count > 0 && group.ranks > 1) {
+        const Collective asked{kind, count * BytesPerElement(dtype), group, dtype};
+        const Cost cost = time.CostOf(asked);
+        reliance.Add(asked, cost, times);
+        total += Duration::Of(cost);
+      }
+    };
+    add(parameters.dense, dense);
+    add(parameters.experts, experts);
+    return total;
+  };
+  const auto copy = [&](double count, DType from, DType to, Seconds issue,
+                        double times) -> Result<CostedChain> {
+    const Operation operation{MemoryBound{.kind = MemoryBoundKind::kCopy,
+                                          .read = count * BytesPerElement(from),
+                                          .written = count * BytesPerElement(to),
+                                          .dtype = to}};
+    ASSIGN_OR_RETURN(const Cost cost, time.CostOf(operation));
+    reliance.Add(operation, cost, times);
+    return CostedChain::Of(HostDuration(issue), Duration::Of(cost));
+  };
+  const std::vector<size_t>& layers = stages.chunks.front().layers;
+  for (size_t position = 0; position < layers.size(); ++position) {
+    const workloads::RankParameters& parameters = stages.layers[layers[position]].parameters;
+    ShardedLayer layer;
+    // The top layer's backward follows its forward at once.
+    layer.regathers = training.reshard && position + 1 < layers.size();
+    const double gathers = layer.regathers ? 2 * micro_batches : micro_batches;
+    layer.gather = collective(CollectiveKind::kAllGather, parameters, gathered, gathers);
+    layer.reduce = collective(CollectiveKind::kReduceScatter, parameters, reduced, micro_batches);
+    ASSIGN_OR_RETURN(layer.copy_out, copy(parameters.total(), gathered, gathered,
+                                          host.forward.elementwise, gathers));
+    ASSIGN_OR_RETURN(layer.copy_in, copy(parameters.total(), gathered, reduced,
+                                         host.backward.elementwise, micro_batches));
+    sharded.push_back(layer);
+  }
+  return sharded;
+}
+
+ShardedTasks::ShardedTasks(const EpilogueCosts& epilogue, StepLabels& labels,
+                           engine::LabelIndex issue_label, RankTasks& tasks)
+    : epilogue_(&epilogue),
+      tasks_(&tasks),
+      issue_label_(issue_label),
+      gathered_(epilogue.sharded.size(), kNoTask),
+      copied_(epilogue.sharded.size(), kNoTask) {
+  for (const ShardedLayer& layer : epilogue.sharded) {
+    labels_.push_back(
+        {.gather = labels.Add("gather parameters", Cause::kDataParallel, layer.gather),
+         .copy_out = labels.Add("copy parameters", Cause::kElementwise, layer.copy_out.total),
+         .copy_in = labels.Add("copy gradients", Cause::kElementwise, layer.copy_in.total),
+         .reduce = labels.Add("reduce gradients", Cause::kDataParallel, layer.reduce)});
+  }
+}
+
+void ShardedTasks::Gather(size_t position, std::vector<TaskIndex> waits, const Duration& host) {
+  tasks_->Issue(0, host, issue_label_, waits);
+  gathered_[position] = tasks_->Add(tasks_->streams(0).data, epilogue_->sharded[position].gather,
+                                    labels_[position].gather, waits);
+}
+
+void ShardedTasks::CopyOut(size_t position, const CostedChain& copy) {
+  tasks_->pending(0).push_back(gathered_[position]);
+  copied_[position] = tasks_->AddChain(0, copy, labels_[position].copy_out, issue_label_);
+}
+
+void ShardedTasks::BeforeLayer(SlotKind kind, size_t position) {
+  const ShardedLayer& layer = epilogue_->sharded[position];
+  std::vector<TaskIndex> waits;
+  if (kind == SlotKind::kForward) {
+    if (position == 0) {
+      waits = tasks_->Frontier(0);
+    } else if (position >= 2) {
+      waits.push_back(copied_[position - 2]);
+    }
+    Gather(position, std::move(waits), epilogue_->issue_gather);
+    CopyOut(position, layer.copy_out);
+    return;
+  }
+  if (layer.regathers) {
+    CopyOut(position, layer.copy_out);
+  }
+  if (position > 0 && epilogue_->sharded[position - 1].regathers) {
+    waits.push_back(copied_[position]);
+    Gather(position - 1, std::move(waits), epilogue_->issue_gather);
+  }
+}
+
+void ShardedTasks::AfterLayer(SlotKind kind, size_t position) {
+  if (kind == SlotKind::kForward) {
+    return;
+  }
+  const ShardedLayer& layer = epilogue_->sharded[position];
+  if (reduced_ != kNoTask) {
+    tasks_->pending(0).push_back(reduced_);
+  }
+  std::vector<TaskIndex> waits = {
+      tasks_->AddChain(0, layer.copy_in, labels_[position].copy_in, issue_label_)};
+  tasks_->Issue(0, epilogue_->issue_reduce, issue_label_, waits);
+  reduced_ = tasks_->Add(tasks_->streams(0).data, layer.reduce, labels_[position].reduce, waits);
+}
+
+void ShardedTasks::EndBackward() { tasks_->pending(0).push_back(std::exchange(reduced_, kNoTask)); }
+
+}  // namespace ridgeline::training

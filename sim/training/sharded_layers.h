@@ -1,0 +1,60 @@
+/// Parameters cut over the data-parallel ranks (ZeRO-3, FSDP): a layer's are gathered before it
+/// computes, given up after, gathered again for its backward, and its gradients scattered as sums
+/// behind that. For every micro-batch; embedding and head are layers like the others.
+///
+/// The order is that of FSDP2 (pytorch/pytorch torch/distributed/fsdp/_fully_shard): collectives
+/// run one after the other as they are issued. Forward: a layer's gather is issued before it, and
+/// may begin once the parameters of the layer two below have been copied out of their buffer; the
+/// first of a forward begins behind all that came before. Backward: a layer's gather is issued when
+/// the one above begins; gradients are copied into their buffer once the reduction before has left
+/// it. What a micro-batch reduces is waited for before the next begins.
+#pragma once
+
+#include <vector>
+
+#include "base/result.h"
+#include "sim/training/rank_tasks.h"
+#include "sim/training/step_labels.h"
+#include "sim/training/step_program.h"
+
+namespace ridgeline::training {
+
+/// The traffic of each layer of the only chunk, bottom to top; empty unless parameters are cut over
+/// more than one rank. Adds to `reliance` what a step makes of it.
+Result<std::vector<ShardedLayer>> CostShardedLayers(const sim::TrainingScenario& training,
+                                                    const StageView& stages,
+                                                    const compute::OperationTime& time,
+                                                    sim::Reliance& reliance);
+
+/// Adds the traffic to a step's program, around each layer's compute tasks on rank 0.
+class ShardedTasks {
+ public:
+  /// All must outlive the calls. `issue_label`: of whatever the host does.
+  ShardedTasks(const EpilogueCosts& epilogue, StepLabels& labels, engine::LabelIndex issue_label,
+               RankTasks& tasks);
+
+  void BeforeLayer(workloads::SlotKind kind, size_t position);
+  void AfterLayer(workloads::SlotKind kind, size_t position);
+  /// A backward ends with its last reduction.
+  void EndBackward();
+
+ private:
+  struct Labels {
+    engine::LabelIndex gather = 0;
+    engine::LabelIndex copy_out = 0;
+    engine::LabelIndex copy_in = 0;
+    engine::LabelIndex reduce = 0;
+  };
+  void Gather(size_t position, std::vector<engine::TaskIndex> waits, const Duration& host);
+  void CopyOut(size_t position, const CostedChain& copy);
+
+  const EpilogueCosts* epilogue_;
+  RankTasks* tasks_;
+  std::vector<Labels> labels_;  // by position
+  engine::LabelIndex issue_label_;
+  std::vector<engine::TaskIndex> gathered_;      // by position: its last gather
+  std::vector<engine::TaskIndex> copied_;        // and the copy out of its buffer
+  engine::TaskIndex reduced_ = engine::kNoTask;  // the last reduction of this backward
+};
+
+}  // namespace ridgeline::training
