@@ -97,7 +97,7 @@ TEST(YamlSuiteTest, WhatIsNotBuiltOrNotThereIsListedWithItsReason) {
       "skips",
       Head() +
           Case("fp8",
-               "training: {model: llama-3.1-8b, sequence_length: 1024, global_batch: 1, "
+               "training: {model: llama-3.1-8b, sequence_length: 1024, global_batch: 2, "
                "gpus: 2, precision: fp8}",
                "step_time: 1 s") +
           Case("wrong", Training("llama-3.1-8b", ", layers: 2"), "pass_time: 1 s, step_time: 1 s"));
