@@ -389,6 +389,23 @@ def paged(draw):
     draw.until(180, latent)
 
 
+def decode(draw):
+    """Decoding over a contiguous cache by cuDNN: what PyTorch's scaled_dot_product_attention runs on
+    Hopper."""
+    pick = draw.random.choice
+
+    def one():
+        (q, kv, dim), batch = pick(HEADS), pick([1, 2, 4, 8, 16, 32, 64, 128, 256])
+        context = 2 ** draw.random.randint(7, 15) if draw.random.random() < 0.5 else \
+            draw.log_uniform(128, 32768)
+        if 4.0 * batch * context * kv * dim <= 4e9:
+            draw.add({"op": "attention", "dtype": "bf16", "phase": "decode", "batch": batch,
+                      "q_len": 1, "kv_len": context, "heads": q, "kv_heads": kv, "head_dim": dim},
+                     None, "cudnn")
+
+    draw.until(260, one)
+
+
 def host(draw):
     """Launches, and copies between host and device."""
     for launch in ("graph", "eager"):
@@ -473,7 +490,7 @@ def main():
     if ranks == 1:
         files |= {"gemm": gemm, "sustained": sustained, "moe": moe, "hbm": hbm,
                   "attention": attention, "host": host, "paged": paged,
-                  "experts": experts}
+                  "decode": decode, "experts": experts}
     else:
         files["collectives"] = lambda draw: collectives(draw, ranks, arguments.ranks_per_node)
     if ranks == 2:

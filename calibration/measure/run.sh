@@ -75,7 +75,7 @@ one() {  # family seconds
         --out "$out/check-experts.jsonl" --seconds "$(($2 + 8))" --check || return $?
       timeout $(($2 + 60)) "$python" "$here/paged_attention.py" --points "$out/points-check/paged.jsonl" \
         --out "$out/check-paged.jsonl" --seconds "$(($2 + 8))" --check ;;
-    attention) timed "$here/attention.py" ;;
+    attention|decode) timed "$here/attention.py" ;;
     paged) timed "$here/paged_attention.py" ;;
     experts) timed "$here/expert_gemm.py" ;;
     collectives) ranks "$out/points-ranks/collectives.jsonl" "$file" "$2" ;;

@@ -9,6 +9,7 @@ namespace ridgeline::compute {
 
 OperationTime OperationTime::Analytic(const hardware::Cluster& cluster) {
   OperationTime time;
+  time.described_ = std::make_shared<const hardware::Gpu>(cluster.gpu);
   time.gpu_ = std::make_unique<hardware::Roofline>(cluster.gpu);
   time.network_ = std::make_unique<network::AlphaBetaCollectives>(cluster);
   return time;
@@ -19,6 +20,7 @@ OperationTime OperationTime::Of(const hardware::Cluster& cluster) {
     return Analytic(cluster);
   }
   OperationTime time;
+  time.described_ = std::make_shared<const hardware::Gpu>(cluster.gpu);
   time.measured_ = cluster.measured;
   time.gpu_ =
       std::shared_ptr<const hardware::CostModel>(cluster.measured, &cluster.measured->operations());

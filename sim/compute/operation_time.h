@@ -46,6 +46,9 @@ class OperationTime {
   }
   Cost CostOf(const Collective& collective) const { return network_->CostOf(collective); }
 
+  /// What the operations run on.
+  const hardware::Gpu& gpu() const { return *described_; }
+
   /// Which measurements answer; null: none, all is analytic.
   const hardware::CalibrationIdentity* calibration() const {
     return measured_ == nullptr ? nullptr : &measured_->identity();
@@ -57,6 +60,7 @@ class OperationTime {
  private:
   // Shared: measured tables live with the cluster's profile, and outlive whoever asks them.
   std::shared_ptr<const hardware::CostModel> gpu_;
+  std::shared_ptr<const hardware::Gpu> described_;
   std::shared_ptr<const hardware::MeasuredCosts> measured_;  // of the cluster; may be null
   std::shared_ptr<const hardware::CollectiveCost> network_;
   double load_ = hardware::kAlone;

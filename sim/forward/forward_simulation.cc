@@ -12,6 +12,7 @@
 #include "base/units_text.h"
 #include "sim/compute/duration.h"
 #include "sim/compute/operation_time.h"
+#include "sim/compute/run_load.h"
 #include "sim/inference_settings.h"
 #include "sim/reliance.h"
 #include "sim/report_settings.h"
@@ -76,6 +77,18 @@ Cause CauseOf(const RepeatedStep& step) {
     return Cause::kAttention;
   }
   return std::holds_alternative<MemoryBound>(*operation) ? Cause::kElementwise : Cause::kMatmul;
+}
+
+/// Of the pass, whose clocks follow what it does at the mean.
+Result<double> LoadOf(const std::vector<RepeatedStep>& pass, const compute::OperationTime& time) {
+  compute::RunLoad load(time.gpu());
+  for (const RepeatedStep& step : pass) {
+    if (const auto* operation = std::get_if<Operation>(&step.work)) {
+      ASSIGN_OR_RETURN(const Cost burst, time.BurstCostOf(*operation));
+      load.Add(*operation, burst, static_cast<double>(step.count));
+    }
+  }
+  return load.share_of_peak();
 }
 
 Result<std::vector<TimedStep>> TimePass(std::vector<RepeatedStep> pass, int64_t tp,
@@ -335,9 +348,10 @@ Result<sim::Report> SimulateForward(const sim::Scenario& scenario, const sim::Ru
   const compute::OperationTime time = compute::OperationTime::Of(scenario.cluster);
   ASSIGN_OR_RETURN(std::vector<RepeatedStep> lowered, LowerPass(settings, forward));
   sim::Reliance reliance;
-  ASSIGN_OR_RETURN(
-      const std::vector<TimedStep> pass,
-      TimePass(std::move(lowered), forward.tp, forward.framework.host.forward, time, reliance));
+  ASSIGN_OR_RETURN(const double load, LoadOf(lowered, time));
+  ASSIGN_OR_RETURN(const std::vector<TimedStep> pass,
+                   TimePass(std::move(lowered), forward.tp, forward.framework.host.forward,
+                            time.AtLoad(load), reliance));
   RETURN_IF_ERROR(reliance.CheckMeasured(scenario.cluster));
   const CostedChain chain = ChainOf(pass, forward.framework.host);
   const bool has_host = training::HasHostTime(forward.framework.host);
