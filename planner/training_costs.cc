@@ -12,7 +12,7 @@ namespace {
 using training::CostedLayer;
 using training::LayerCosts;
 
-using Key = std::array<int64_t, 6>;
+using Key = std::array<int64_t, 7>;
 
 /// Numbers distinct keys in order of appearance and remembers a point that has each.
 class KeyTable {
@@ -73,6 +73,8 @@ Result<TrainingCosts> TrainingCosts::Of(const TrainingSpace& space,
                                         const Stop& stop) {
   TrainingCosts costs(compute::OperationTime::Of(space.scenario.cluster));
   const bool ties_tables = space.training().model.has_tied_embeddings;
+  const bool counts_micro_batches =
+      space.training().framework.gradients == workloads::GradientBuffers::kOnDemand;
   KeyTable layer_keys;
   KeyTable chunk_keys;
   KeyTable epilogue_keys;
@@ -85,7 +87,10 @@ Result<TrainingCosts> TrainingCosts::Of(const TrainingSpace& space,
               // The head of a shared word table holds no parameters on a single stage.
               (ties_tables && at.pp == 1 ? 1 : 0) +
                   // Parameters that are gathered are computed with as they arrive.
-                  (workloads::ShardsParameters(at.sharding) ? 2 : 0)},
+                  (workloads::ShardsParameters(at.sharding) ? 2 : 0),
+              // A gradient made on demand is added to from the second micro-batch on: pp decides
+              // how many there are.
+              counts_micro_batches ? at.pp : 0},
              i),
          .chunks = chunk_keys.IndexOf({at.pp * at.vpp}, i),
          .epilogue = epilogue_keys.IndexOf(

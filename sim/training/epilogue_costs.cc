@@ -12,24 +12,29 @@ using workloads::Axis;
 using workloads::Sharding;
 
 /// Bytes that the update of `parameters` reads and writes when 1/`shards` of the optimizer states
-/// stand on this rank. Counted from the fused kernels of Megatron-LM and Apex: gradients are zeroed
-/// before the step (4N), read for the norm, read and written for clipping; Adam reads gradient,
-/// master and two moments and writes master, two moments and the compute copy.
+/// stand on this rank. Counted from the fused kernels of Megatron-LM and Apex: gradients that keep
+/// their memory are zeroed before the step (4N); clipping reads them for the norm, and reads and
+/// writes them; Adam reads gradient, master and two moments and writes master, two moments and the
+/// compute copy.
 struct UpdateTraffic {
   Bytes norm;
   Bytes update;
 };
 UpdateTraffic TrafficOf(double parameters, double shards, bool shards_gradients,
-                        const workloads::TrainingDtypes& dtypes) {
+                        const workloads::Framework& framework) {
+  const workloads::TrainingDtypes& dtypes = framework.dtypes;
   const Bytes gradient = BytesPerElement(dtypes.gradients);
   const Bytes master = BytesPerElement(dtypes.master);
   const Bytes moment = BytesPerElement(dtypes.optimizer);
   const bool has_master = dtypes.master != dtypes.parameters;
   const double own = parameters / shards;
+  const double zeroed = framework.gradients == workloads::GradientBuffers::kOnDemand ? 0.0
+                        : shards_gradients                                           ? own
+                                                                                     : parameters;
+  const double clipped = framework.clips_gradients ? own : 0.0;
   const Bytes adam = gradient + 2.0 * master + 4.0 * moment +
                      (has_master ? BytesPerElement(dtypes.parameters) : Bytes{});
-  const double zeroed = shards_gradients ? own : parameters;
-  return {.norm = own * gradient, .update = zeroed * gradient + own * (2.0 * gradient + adam)};
+  return {.norm = clipped * gradient, .update = (zeroed + 2.0 * clipped) * gradient + own * adam};
 }
 
 Result<Duration> MemoryTime(const compute::OperationTime& time, MemoryBoundKind kind, Bytes traffic,
@@ -93,6 +98,7 @@ Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const 
       static_cast<double>(dense_group.ranks) * training.framework.gradient_bucket_per_replica);
   EpilogueCosts costs;
   costs.reduces_every_micro_batch = shards_gradients;
+  costs.clips_gradients = training.framework.clips_gradients;
   ASSIGN_OR_RETURN(costs.sharded, CostShardedLayers(training, stages, time, costs.reliance));
   costs.issue_gather = HostDuration(training.framework.host.forward.collective);
   costs.issue_reduce = HostDuration(training.framework.host.backward.collective);
@@ -161,11 +167,15 @@ Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const 
   for (size_t rank = 0; rank < pp; ++rank) {
     const double dense_shards = is_sharded ? static_cast<double>(dense_group.ranks) : 1.0;
     const double expert_shards = is_sharded ? static_cast<double>(expert_group.ranks) : 1.0;
-    const UpdateTraffic dense = TrafficOf(held[rank].dense, dense_shards, shards_gradients, dtypes);
+    const UpdateTraffic dense =
+        TrafficOf(held[rank].dense, dense_shards, shards_gradients, training.framework);
     const UpdateTraffic experts =
-        TrafficOf(held[rank].experts, expert_shards, shards_gradients, dtypes);
-    ASSIGN_OR_RETURN(const Duration norm, MemoryTime(time, MemoryBoundKind::kGradientNorm,
-                                                     dense.norm + experts.norm, costs.reliance));
+        TrafficOf(held[rank].experts, expert_shards, shards_gradients, training.framework);
+    Duration norm;
+    if (costs.clips_gradients) {
+      ASSIGN_OR_RETURN(norm, MemoryTime(time, MemoryBoundKind::kGradientNorm,
+                                        dense.norm + experts.norm, costs.reliance));
+    }
     ASSIGN_OR_RETURN(const Duration update,
                      MemoryTime(time, MemoryBoundKind::kOptimizer, dense.update + experts.update,
                                 costs.reliance));
@@ -174,9 +184,11 @@ Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const 
   }
   const RankGroup world = {.ranks = layout.gpus(),
                            .ranks_per_node = std::min(layout.gpus(), layout.gpus_per_node)};
-  costs.norm_reduction =
-      CollectiveTime(time, {CollectiveKind::kAllReduce, Bytes::FromBase(4), world, DType::kFp32},
-                     costs.reliance, static_cast<double>(pp));
+  if (costs.clips_gradients) {
+    costs.norm_reduction =
+        CollectiveTime(time, {CollectiveKind::kAllReduce, Bytes::FromBase(4), world, DType::kFp32},
+                       costs.reliance, static_cast<double>(pp));
+  }
   if (HasHostTime(training.framework.host)) {
     costs.host = HostOf(training.framework.host, stages, costs.update);
   }

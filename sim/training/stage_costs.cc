@@ -151,13 +151,14 @@ Result<CostedLayer> CostLayer(std::string name, bool is_decoder, const LoweredLa
 }
 
 /// What a rank computes with. Where parameters are cut over ranks they arrive in the type of
-/// computation, and each backward leaves gradients in that type, to be summed as shards.
+/// computation, and each backward leaves new gradients in that type, to be summed as shards.
 workloads::Framework AsComputed(const sim::TrainingScenario& training) {
   workloads::Framework framework = training.framework;
   if (workloads::ShardsParameters(training.sharding)) {
     framework.dtypes.parameters = GatheredDtype(training);
     framework.dtypes.gradients = framework.dtypes.parameters;
-    framework.fusion.gradient_accumulation = true;
+    framework.fusion.gradient_accumulation = false;
+    framework.gradients = workloads::GradientBuffers::kOnDemand;
   }
   return framework;
 }
@@ -174,13 +175,16 @@ Result<LayerCosts> CostLayers(const sim::TrainingScenario& training,
   const workloads::Model& model = training.model;
   const workloads::Layout& layout = training.layout;
   const workloads::Framework framework = AsComputed(training);
-  const workloads::LoweringRequest request = {.model = &model,
-                                              .framework = &framework,
-                                              .layout = layout,
-                                              .micro_batch = training.micro_batch,
-                                              .sequence_length = training.sequence_length,
-                                              .compute = training.precision,
-                                              .recompute = training.recompute};
+  const bool sums_shards = workloads::ShardsParameters(training.sharding);
+  const workloads::LoweringRequest request = {
+      .model = &model,
+      .framework = &framework,
+      .layout = layout,
+      .micro_batch = training.micro_batch,
+      .sequence_length = training.sequence_length,
+      .compute = training.precision,
+      .recompute = training.recompute,
+      .micro_batches = sums_shards ? 1 : training.micro_batches};
   LayerCosts costs;
   costs.index_of_kind.assign(model.kinds.size(), SIZE_MAX);
   for (const int kind_index : model.layers) {

@@ -361,14 +361,18 @@ class Builder {
       }
       arrivals.push_back(tasks_.AddCompute(rank, epilogue_.gradient_norm[rank], label, host));
     }
-    const LabelIndex meet = labels_.Add("all ranks meet", Cause::kBubble, Duration{});
-    const TaskIndex barrier = Add(world_, Duration{}, meet, arrivals);
-    const LabelIndex norm =
-        labels_.Add("reduce gradient norm", Cause::kDataParallel, epilogue_.norm_reduction);
+    TaskIndex barrier = kNoTask;
+    LabelIndex norm = 0;
+    if (epilogue_.clips_gradients) {
+      const LabelIndex meet = labels_.Add("all ranks meet", Cause::kBubble, Duration{});
+      barrier = Add(world_, Duration{}, meet, arrivals);
+      norm = labels_.Add("reduce gradient norm", Cause::kDataParallel, epilogue_.norm_reduction);
+    }
     for (size_t rank = 0; rank < pp_; ++rank) {
-      const TaskIndex reduced =
-          Add(tasks_.streams(rank).data, epilogue_.norm_reduction, norm, std::span(&barrier, 1));
-      tasks_.pending(rank).push_back(reduced);
+      if (epilogue_.clips_gradients) {
+        tasks_.pending(rank).push_back(
+            Add(tasks_.streams(rank).data, epilogue_.norm_reduction, norm, std::span(&barrier, 1)));
+      }
       const LabelIndex label = labels_.Add("optimizer", Cause::kOptimizer, epilogue_.update[rank]);
       HostWorkOfTask host = {.label = issue_label_};
       if (tasks_.has_host()) {

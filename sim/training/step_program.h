@@ -92,6 +92,7 @@ struct EpilogueCosts {
   Duration issue_gather, issue_reduce;  // the host's time for one collective of `sharded`
   std::vector<Duration>
       tied_reduction;  // by rank: the word table shared by first and last stage; empty when none
+  bool clips_gradients = true;          // by their norm, for which all ranks meet
   std::vector<Duration> gradient_norm;  // by rank
   Duration norm_reduction;              // one scalar over all ranks
   std::vector<Duration> update;         // by rank

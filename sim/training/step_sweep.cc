@@ -311,7 +311,9 @@ Picoseconds StepSweep::Finish() {
   Picoseconds makespan = 0;
   for (size_t rank = 0; rank < pp_; ++rank) {
     RankState& state = ranks_[rank];
-    state.data = std::max(state.data, barrier) + epilogue_->norm_reduction[Bound::kMean];
+    if (epilogue_->clips_gradients) {
+      state.data = std::max(state.data, barrier) + epilogue_->norm_reduction[Bound::kMean];
+    }
     HostChain update = {.device = epilogue_->update[rank][Bound::kMean]};
     if (epilogue_->host) {
       update.host = epilogue_->host->update[rank][Bound::kMean];
