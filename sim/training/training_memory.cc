@@ -108,33 +108,33 @@ Sharing SharingOf(const sim::TrainingScenario& training) {
   return sharing;
 }
 
-/// What a rank that gathers layers holds whole at once: the layer that computes and the one that is
-/// prefetched (the two largest), embedding and head throughout (FSDP2's root is not given back
-/// after its forward: torch.distributed.fsdp.fully_shard), and one layer's gradient as it is
-/// computed and as it is sent.
+/// What a rank that gathers layers holds whole at once, in the type they are gathered in: the layer
+/// that computes and the one that is prefetched (two decoder layers, or one and the embedding), the
+/// head from its forward to its backward, and one layer's gradient as it is computed and as it is
+/// sent (sharded_layers.h). All layers where none is given up.
 struct Gathered {
   Bytes weights;
   Bytes gradients;
 };
 
 Gathered GatheredBy(const sim::TrainingScenario& training, const StageView& stages, size_t rank) {
-  const workloads::TrainingDtypes& dtypes = training.framework.dtypes;
+  const Bytes gathered = BytesPerElement(GatheredDtype(training));
   const auto pp = static_cast<size_t>(training.layout.pp);
-  double largest = 0;
-  double throughout = 0;
+  double all = 0;
+  double largest = 0;  // of the decoder's; embedding and head are the last two
   for (size_t chunk = rank; chunk < stages.chunks.size(); chunk += pp) {
     for (const size_t index : stages.chunks[chunk].layers) {
       const double parameters = stages.layers[index].parameters.total();
-      if (index + 2 >= stages.layers.size()) {  // embedding and head are the last two
-        throughout += parameters;
-      } else {
-        largest = std::max(largest, parameters);
-      }
+      all += parameters;
+      largest = index + 2 < stages.layers.size() ? std::max(largest, parameters) : largest;
     }
   }
-  return {.weights = (2 * largest + throughout) * BytesPerElement(dtypes.parameters),
-          .gradients = std::max(largest, throughout / 2) *
-                       (BytesPerElement(dtypes.parameters) + BytesPerElement(dtypes.reduce))};
+  const double embedding = stages.layers[stages.layers.size() - 2].parameters.total();
+  const double head = stages.layers.back().parameters.total();
+  const double at_once = largest + std::max(largest, embedding) + head;
+  return {.weights = std::min(all, training.reshard ? at_once : all) * gathered,
+          .gradients = std::max({largest, embedding, head}) *
+                       (gathered + BytesPerElement(training.framework.dtypes.reduce))};
 }
 
 /// Activations and gradients of one stage's only micro-batch at the moment when they take most

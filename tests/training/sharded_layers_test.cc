@@ -108,6 +108,18 @@ TEST(ShardedLayersTest, KeepingParametersSavesTheSecondGather) {
             StepTime(Simulated("  sharding: fsdp\n")));
 }
 
+// Sixteen layers of 15.7 M parameters and two tables, in bf16, instead of a layer, the embedding
+// behind it and the head: 15 layers more.
+TEST(ShardedLayersTest, KeepingParametersTakesTheirMemory) {
+  const auto weights = [](const std::string& more) {
+    return Simulated("  sharding: fsdp\n  framework: torchtitan\n" + more)
+        .Find("memory.weights")
+        ->value;
+  };
+  const double layer = 2.0 * (2 * 1024 * 1024 + 2 * 1024 * 512 + 3 * 4096 * 1024 + 2 * 1024);
+  EXPECT_NEAR(weights("  reshard: false\n") - weights(""), 15 * layer, 1.0);
+}
+
 // ZeRO-2 sends its gradients with every micro-batch, ZeRO-1 with the last.
 TEST(ShardedLayersTest, ZeroTwoReducesEveryMicroBatch) {
   const std::string framework =
