@@ -1,5 +1,7 @@
 // The two ends of a decoder: token embedding and output projection, both cut along the vocabulary
 // by tp (arXiv:1909.08053, section 3).
+#include <algorithm>
+
 #include "workloads/rank_steps.h"
 
 namespace ridgeline::workloads {
@@ -9,6 +11,11 @@ double Real(int64_t value) { return static_cast<double>(value); }
 
 /// Rows of the vocabulary on one rank; the last rank's are padded.
 int64_t VocabularyOnRank(int64_t vocabulary, int64_t tp) { return (vocabulary + tp - 1) / tp; }
+
+/// One word table at both ends, on the only stage.
+bool SharesTable(const LoweringRequest& request) {
+  return request.model->has_tied_embeddings && request.layout.pp == 1;
+}
 
 }  // namespace
 
@@ -40,12 +47,23 @@ Result<LoweredLayer> LowerEmbedding(const LoweringRequest& request) {
                MemoryBoundKind::kEmbedding);
   backward.Run("token embedding table wgrad", recipes.embedding_table.backward,
                shape.Extent(table * Real(shape.hidden), table), MemoryBoundKind::kCopy);
+  const bool is_tied =
+      SharesTable(request) && shape.framework.gradients == GradientBuffers::kOnDemand;
+  if (is_tied) {
+    backward.Run("word table gradient sum", recipes.tied_table.backward,
+                 shape.Extent(table * Real(shape.hidden), table), MemoryBoundKind::kResidualAdd);
+  }
 
   // Token ids, and the mask.
   lowered.saved_activations =
       recipes.embedding.saved.BytesOf(rows) + shape.DropoutMask(shape.shard_tokens);
-  lowered.recompute_buffer = shape.Transient(
-      recipes.embedding_table, VocabularyOnRank(shape.model.vocabulary, shape.tp), shape.hidden);
+  const int64_t table_rows = VocabularyOnRank(shape.model.vocabulary, shape.tp);
+  lowered.recompute_buffer = shape.Transient(recipes.embedding_table, table_rows, shape.hidden);
+  if (is_tied && shape.MakesGradientsOnce()) {
+    // The head made its gradient of the table before.
+    lowered.recompute_buffer += shape.GradientBytes(Real(table_rows) * Real(shape.hidden)) +
+                                shape.Transient(recipes.tied_table, table_rows, shape.hidden);
+  }
   return lowered;
 }
 
@@ -94,6 +112,13 @@ Result<LoweredLayer> LowerHead(const LoweringRequest& request) {
   lowered.saved_activations =
       shape.SavedByNorm(norm, shape.shard_tokens) + loss.saved.BytesOf(logits);
   lowered.recompute_buffer = loss.transient.BytesOf(logits);
+  if (shape.MakesGradientsOnce() && !SharesTable(request)) {
+    // The table's gradient is made while the logits' is there; what the loss kept is given back.
+    const Bytes products = shape.Activation(tokens, vocabulary) +
+                           shape.GradientBytes(Real(vocabulary) * Real(shape.hidden));
+    lowered.recompute_buffer =
+        std::max(lowered.recompute_buffer, products - loss.saved.BytesOf(logits));
+  }
   lowered.model_flops = Flops::FromBase(6.0 * Real(tokens) * Real(shape.hidden) *
                                         Real(shape.model.vocabulary) / Real(shape.tp));
   return lowered;

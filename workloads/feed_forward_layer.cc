@@ -1,4 +1,6 @@
 // The dense feed-forward of one rank: its width is divided by tp (arXiv:1909.08053, section 3).
+#include <algorithm>
+
 #include "workloads/rank_steps.h"
 
 namespace ridgeline::workloads {
@@ -51,7 +53,12 @@ Result<PartOfLayer> LowerFeedForward(const RankShape& shape, const Layer& layer,
   if (norm_after) {
     part.saved += shape.Saved(shape.NormRecipe(layer.norm), shape.shard_tokens, shape.hidden);
   }
-  part.transient = shape.Transient(shape.ActivationRecipe(feed_forward), tokens, width);
+  const double matrices = feed_forward.is_gated ? 3.0 : 2.0;
+  part.transient = std::max(
+      shape.Transient(shape.ActivationRecipe(feed_forward), tokens, width),
+      shape.LateInFeedForward(
+          matrices * static_cast<double>(width) * static_cast<double>(shape.hidden),
+          shape.Activation(tokens, width), shape.Activation(tokens, shape.hidden), part.saved));
   return part;
 }
 

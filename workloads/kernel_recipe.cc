@@ -169,6 +169,9 @@ const Schema<Recipes>& SchemaOf(Tag<Recipes>) {
           .Optional("embedding", &Recipes::embedding, "token embedding over tokens x hidden")
           .Optional("embedding_table", &Recipes::embedding_table,
                     "what the embedding's gradient costs beside its rows, over vocabulary x hidden")
+          .Optional("tied_table", &Recipes::tied_table,
+                    "the sum of the two gradients of a table that embedding and head share, over "
+                    "vocabulary x hidden")
           .Optional("accumulation", &Recipes::accumulation,
                     "a weight's gradient added to that of earlier micro-batches, over the weight");
   return schema;

@@ -98,7 +98,9 @@ struct Recipes {
   Recipe loss = Recipe::Of({"x>f"}, {"f>x"}, "f", "x");   // over tokens x vocabulary
   Recipe embedding = Recipe::Of({"x>x"}, {"xg>g"}, "i");  // over tokens x hidden; ids
   Recipe embedding_table = Recipe::Of({}, {}, "");        // over vocabulary x hidden
-  Recipe accumulation = Recipe::Of({}, {"xg>g"}, "");     // of a weight's gradient
+  /// A table that embedding and head share: the sum of its two gradients, over vocabulary x hidden.
+  Recipe tied_table = Recipe::Of({}, {"xx>x"}, "", "x");
+  Recipe accumulation = Recipe::Of({}, {"xg>g"}, "");  // of a weight's gradient
   friend bool operator==(const Recipes&, const Recipes&) = default;
 };
 

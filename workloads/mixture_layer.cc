@@ -1,6 +1,8 @@
 // A mixture of experts on one rank (Megatron-LM's all-to-all dispatcher,
 // megatron/core/transformer/moe): experts are spread over ep ranks and each expert's width over tp;
 // loads are even.
+#include <algorithm>
+
 #include "base/check.h"
 #include "workloads/rank_steps.h"
 
@@ -221,6 +223,13 @@ Result<PartOfLayer> LowerMixture(const RankShape& shape, const Layer& layer, boo
   part.transient =
       recipes.unpermute.transient.BytesOf(copies) +
       shape.Transient(shape.ActivationRecipe(mixture), routing.expert_rows, routing.width);
+  const double matrices = mixture.is_gated ? 3.0 : 2.0;
+  part.transient =
+      std::max(part.transient,
+               shape.LateInFeedForward(
+                   matrices * Real(routing.groups) * Real(routing.width) * Real(shape.hidden),
+                   shape.Activation(routing.expert_rows, routing.width),
+                   shape.Activation(routing.expert_rows, shape.hidden), part.saved));
   if (has_shared) {
     part.saved += shape.SavedByActivation(shared, shape.tokens, shape.Cut(shared.intermediate));
   }

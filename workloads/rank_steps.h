@@ -47,6 +47,20 @@ struct RankShape {
     return recipe.transient.BytesOf(
         Extent(static_cast<double>(rows) * static_cast<double>(width), static_cast<double>(rows)));
   }
+  /// Whether a gradient has no memory until the only micro-batch's backward makes it.
+  bool MakesGradientsOnce() const {
+    return framework.gradients == GradientBuffers::kOnDemand && micro_batches == 1;
+  }
+  Bytes GradientBytes(double parameters) const {
+    return parameters * BytesPerElement(framework.dtypes.gradients);
+  }
+  /// A feed-forward part when its last product makes its weights' gradient, beyond what the layer
+  /// kept: `parameters` gradients, that of one side of the activation and two of its input, less
+  /// what the part has given back, which is all but norm and input.
+  Bytes LateInFeedForward(double parameters, Bytes width, Bytes input, Bytes saved) const {
+    const Bytes live = GradientBytes(parameters) + width + 3.0 * input;
+    return saved < live && MakesGradientsOnce() ? live - saved : Bytes{};
+  }
   const Recipe& NormRecipe(NormKind kind) const {
     return kind == NormKind::kRmsNorm ? framework.recipes.norm : framework.recipes.layer_norm;
   }
