@@ -89,7 +89,7 @@ TEST(ForwardSimulationTest, TheTraceIsWritten) {
   sim::RunOptions options;
   options.trace = &trace;
   ASSERT_TRUE(SimulateForward(sim::MustResolve(sim::kForward), options).has_value());
-  EXPECT_NE(trace.str().find("qkv projection"), std::string::npos);
+  EXPECT_NE(trace.str().find("query projection"), std::string::npos);
 }
 
 TEST(ForwardSimulationTest, WhatIsNotBuiltSaysSo) {
