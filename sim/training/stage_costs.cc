@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "sim/compute/run_load.h"
 #include "workloads/layer_placement.h"
 
 namespace ridgeline::training {
@@ -163,15 +164,19 @@ workloads::Framework AsComputed(const sim::TrainingScenario& training) {
   return framework;
 }
 
-}  // namespace
+/// A distinct layer of the model before it is costed.
+struct LayerToCost {
+  std::string name;
+  bool is_decoder = true;  // one of the model's layers, not embedding or head
+  double times = 0;        // that the model has it
+  LoweredLayer lowered;
+  workloads::RankParameters parameters;
+};
 
-DType GatheredDtype(const sim::TrainingScenario& training) {
-  const DType kept = training.framework.dtypes.parameters;
-  return BytesPerElement(training.precision) < BytesPerElement(kept) ? training.precision : kept;
-}
-
-Result<LayerCosts> CostLayers(const sim::TrainingScenario& training,
-                              const compute::OperationTime& time) {
+/// Decoder layers in the order of LayerCosts::layers, whose indices go to `index_of_kind`, then
+/// embedding and head.
+Result<std::vector<LayerToCost>> LowerLayers(const sim::TrainingScenario& training,
+                                             std::vector<size_t>& index_of_kind) {
   const workloads::Model& model = training.model;
   const workloads::Layout& layout = training.layout;
   const workloads::Framework framework = AsComputed(training);
@@ -185,39 +190,80 @@ Result<LayerCosts> CostLayers(const sim::TrainingScenario& training,
       .compute = training.precision,
       .recompute = training.recompute,
       .micro_batches = sums_shards ? 1 : training.micro_batches};
-  LayerCosts costs;
-  costs.index_of_kind.assign(model.kinds.size(), SIZE_MAX);
+  std::vector<LayerToCost> layers;
+  index_of_kind.assign(model.kinds.size(), SIZE_MAX);
   for (const int kind_index : model.layers) {
-    size_t& index = costs.index_of_kind[static_cast<size_t>(kind_index)];
-    if (index != SIZE_MAX) {
-      continue;
+    size_t& index = index_of_kind[static_cast<size_t>(kind_index)];
+    if (index == SIZE_MAX) {
+      index = layers.size();
+      const workloads::Layer& layer = model.kinds[static_cast<size_t>(kind_index)];
+      ASSIGN_OR_RETURN(LoweredLayer lowered, workloads::LowerLayer(request, layer));
+      layers.push_back({.name = "layer",
+                        .is_decoder = true,
+                        .times = 0,
+                        .lowered = std::move(lowered),
+                        .parameters = workloads::ParametersOnRank(model, layer, layout)});
     }
-    const workloads::Layer& layer = model.kinds[static_cast<size_t>(kind_index)];
-    ASSIGN_OR_RETURN(const LoweredLayer lowered, workloads::LowerLayer(request, layer));
-    ASSIGN_OR_RETURN(CostedLayer costed, CostLayer("layer", true, lowered, training, time));
-    costed.parameters = workloads::ParametersOnRank(model, layer, layout);
-    index = costs.layers.size();
-    costs.layers.push_back(std::move(costed));
+    layers[index].times += 1;
   }
   const auto shard = static_cast<double>(model.vocabulary) * static_cast<double>(model.hidden) /
                      static_cast<double>(layout.tp);
+  const auto positions = model.has_learned_positions ? static_cast<double>(model.max_positions) *
+                                                           static_cast<double>(model.hidden)
+                                                     : 0.0;
+  ASSIGN_OR_RETURN(LoweredLayer embedding, workloads::LowerEmbedding(request));
+  layers.push_back({.name = "embedding",
+                    .is_decoder = false,
+                    .times = 1,
+                    .lowered = std::move(embedding),
+                    .parameters = {.dense = shard + positions}});
   const bool shares_table = model.has_tied_embeddings && layout.pp == 1;
-  {
-    ASSIGN_OR_RETURN(const LoweredLayer lowered, workloads::LowerEmbedding(request));
-    ASSIGN_OR_RETURN(CostedLayer costed, CostLayer("embedding", false, lowered, training, time));
-    costed.parameters.dense =
-        shard + (model.has_learned_positions
-                     ? static_cast<double>(model.max_positions) * static_cast<double>(model.hidden)
-                     : 0.0);
-    costs.layers.push_back(std::move(costed));
+  const bool has_bias =
+      !model.kinds.empty() && model.kinds.front().norm == workloads::NormKind::kLayerNorm;
+  const double norms = static_cast<double>(model.hidden) * (has_bias ? 2.0 : 1.0);
+  ASSIGN_OR_RETURN(LoweredLayer head, workloads::LowerHead(request));
+  layers.push_back({.name = "head",
+                    .is_decoder = false,
+                    .times = 1,
+                    .lowered = std::move(head),
+                    .parameters = {.dense = (shares_table ? 0.0 : shard) + norms}});
+  return layers;
+}
+
+/// Of a micro-batch's forward and backward through the whole model on one GPU. Stages share it:
+/// pipelines cut the model into like parts.
+Result<double> LoadOf(const std::vector<LayerToCost>& layers, const compute::OperationTime& time) {
+  compute::RunLoad load(time.gpu());
+  for (const LayerToCost& layer : layers) {
+    for (const auto* pass : {&layer.lowered.forward, &layer.lowered.backward}) {
+      for (const Step& step : *pass) {
+        if (const auto* operation = std::get_if<Operation>(&step.work)) {
+          ASSIGN_OR_RETURN(const Cost burst, time.BurstCostOf(*operation));
+          load.Add(*operation, burst, layer.times);
+        }
+      }
+    }
   }
-  {
-    ASSIGN_OR_RETURN(const LoweredLayer lowered, workloads::LowerHead(request));
-    ASSIGN_OR_RETURN(CostedLayer costed, CostLayer("head", false, lowered, training, time));
-    const bool has_bias =
-        !model.kinds.empty() && model.kinds.front().norm == workloads::NormKind::kLayerNorm;
-    costed.parameters.dense =
-        (shares_table ? 0.0 : shard) + static_cast<double>(model.hidden) * (has_bias ? 2.0 : 1.0);
+  return load.share_of_peak();
+}
+
+}  // namespace
+
+DType GatheredDtype(const sim::TrainingScenario& training) {
+  const DType kept = training.framework.dtypes.parameters;
+  return BytesPerElement(training.precision) < BytesPerElement(kept) ? training.precision : kept;
+}
+
+Result<LayerCosts> CostLayers(const sim::TrainingScenario& training,
+                              const compute::OperationTime& time) {
+  LayerCosts costs;
+  ASSIGN_OR_RETURN(std::vector<LayerToCost> layers, LowerLayers(training, costs.index_of_kind));
+  ASSIGN_OR_RETURN(const double load, LoadOf(layers, time));
+  const compute::OperationTime loaded = time.AtLoad(load);
+  for (LayerToCost& layer : layers) {
+    ASSIGN_OR_RETURN(CostedLayer costed, CostLayer(std::move(layer.name), layer.is_decoder,
+                                                   layer.lowered, training, loaded));
+    costed.parameters = layer.parameters;
     costs.layers.push_back(std::move(costed));
   }
   return costs;
