@@ -114,7 +114,8 @@ constexpr std::array<std::string_view, 17> kMemoryBoundNames = {
     "rmsnorm", "layernorm", "rotary",        "swiglu",    "gelu",      "residual_add",
     "dropout", "softmax",   "cross_entropy", "embedding", "optimizer", "gradient_norm",
     "cast",    "copy",      "routing",       "permute",   "scan"};
-constexpr std::array<std::string_view, 3> kAttentionKernelNames = {"flash", "naive", "flash-2"};
+constexpr std::array<std::string_view, 4> kAttentionKernelNames = {"flash", "naive", "flash-2",
+                                                                   "cudnn"};
 constexpr std::array<std::string_view, 6> kCollectiveNames = {
     "all_reduce", "all_gather", "reduce_scatter", "all_to_all", "broadcast", "send"};
 

@@ -47,13 +47,15 @@ struct GroupedGemm {
 enum class AttentionPhase { kPrefill, kDecode };
 enum class AttentionPass { kForward, kBackward };
 enum class AttentionKernel {
-  kFlash,  // fused, O(q_len) extra memory: Dao et al., arXiv:2205.14135; the fastest that there is
-  kNaive,  // scores written to memory: two batched GEMMs and a softmax, as before 2022
-  kFlash2  // FlashAttention-2 (arXiv:2307.08691), as PyTorch's scaled_dot_product_attention runs it
+  kFlash,   // fused, O(q_len) extra memory: Dao et al., arXiv:2205.14135; the fastest that there is
+  kNaive,   // scores written to memory: two batched GEMMs and a softmax, as before 2022
+  kFlash2,  // FlashAttention-2 (arXiv:2307.08691), as PyTorch's scaled_dot_product_attention runs
+            // it
+  kCudnn    // cuDNN's, which PyTorch prefers on Hopper: it decodes from a contiguous cache
 };
-/// Whether scores stay on chip: both flash kernels, which move the same bytes.
+/// Whether scores stay on chip: all but the naive kernels, which move the same bytes.
 constexpr bool IsFused(AttentionKernel kernel) { return kernel != AttentionKernel::kNaive; }
-/// "flash", "naive", "flash-2": in files and in `cost` lines.
+/// "flash", "naive", "flash-2", "cudnn": in files and in `cost` lines.
 std::string_view AttentionKernelName(AttentionKernel kernel);
 
 /// Scaled dot-product attention over `heads` query heads that share `kv_heads` key and value heads.
@@ -101,6 +103,8 @@ struct MemoryBound {
   Flops flops = {};  // vector FLOPs in fp32, small beside the traffic
   DType dtype = DType::kBf16;
   int64_t rows = 0;  // tokens that the bytes belong to, where known: few rows leave a GPU idle
+  /// No such kernel is shorter, whatever it moves: its launch in a graph and its start and end.
+  Seconds least = {};
   friend bool operator==(const MemoryBound&, const MemoryBound&) = default;
 };
 

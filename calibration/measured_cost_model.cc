@@ -22,13 +22,23 @@ constexpr double kErrorAcrossArchitectures = 0.5;
 // FlashInfer's and vLLM's decode attention differ by 0.68 to 1.40 (configs/calibration/README.md).
 constexpr double kErrorAcrossLibraries = 0.3;
 
-// What FlashAttention-2 as PyTorch runs it may take of another fused kernel's time where only that
-// one was measured: FlashInfer's decode takes 0.55 to 1.08 of it over 35 equal shapes (10th to 90th
-// percentile, configs/calibration/README.md), and this is the reverse.
-constexpr double kLeastOfFlash2 = 1 / 1.08;
-constexpr double kMostOfFlash2 = 1 / 0.55;
-// The tables that were measured by asking PyTorch for it.
-constexpr std::string_view kFlash2Variant = "flash";
+/// A kernel that is asked for by name: the variant that its tables have, and what it may take of
+/// another fused kernel's time where only that one was measured.
+struct NamedKernel {
+  std::string_view variant;
+  double least;
+  double most;
+};
+// FlashInfer's decode takes 0.55 to 1.08 of FlashAttention-2's over 35 equal shapes, and cuDNN's
+// 0.51 to 0.98 of vLLM's over 260 (10th to 90th percentile, configs/calibration/README.md).
+constexpr NamedKernel kFlash2 = {"flash", 1 / 1.08, 1 / 0.55};
+constexpr NamedKernel kCudnn = {"cudnn", 0.51, 0.98};
+
+const NamedKernel* NameOf(AttentionKernel kernel) {
+  return kernel == AttentionKernel::kFlash2  ? &kFlash2
+         : kernel == AttentionKernel::kCudnn ? &kCudnn
+                                             : nullptr;
+}
 
 /// Patterns that physics can turn into `pattern`, nearest first.
 std::vector<TimedOperation> NearPatterns(const TimedOperation& pattern) {
@@ -196,8 +206,8 @@ std::optional<Cost> MeasuredCostModel::Tabulated(const TimedOperation& operation
                                                  const Condition& condition,
                                                  std::string_view variant) const {
   if (const auto* const attention = std::get_if<Attention>(&operation);
-      attention != nullptr && attention->kernel == AttentionKernel::kFlash2) {
-    return TabulatedFlash2(*attention, condition);
+      attention != nullptr && NameOf(attention->kernel) != nullptr) {
+    return TabulatedByName(*attention, condition);
   }
   const TimedOperation pattern = PatternOf(operation);
   Cost cost;
@@ -214,18 +224,21 @@ std::optional<Cost> MeasuredCostModel::Tabulated(const TimedOperation& operation
 }
 
 /// Its own tables are those of its variant; where it has none, the fused kernel's time within what
-/// the two differ by.
-std::optional<Cost> MeasuredCostModel::TabulatedFlash2(const Attention& attention,
+/// the two differ by. Prompts in plain tables of this project are cuDNN's already.
+std::optional<Cost> MeasuredCostModel::TabulatedByName(const Attention& attention,
                                                        const Condition& condition) const {
+  const NamedKernel& name = *NameOf(attention.kernel);
   Attention fused = attention;
   fused.kernel = AttentionKernel::kFlash;
-  if (std::optional<Cost> own = Tabulated(fused, condition, kFlash2Variant)) {
+  if (std::optional<Cost> own = Tabulated(fused, condition, name.variant)) {
     return own;
   }
   std::optional<Cost> other = Tabulated(fused, condition);
-  if (other) {
-    other->low = kLeastOfFlash2 * other->low;
-    other->high = kMostOfFlash2 * other->high;
+  const bool is_same =
+      attention.kernel == AttentionKernel::kCudnn && attention.phase == AttentionPhase::kPrefill;
+  if (other && !is_same) {
+    other->low = std::min(1.0, name.least) * other->low;
+    other->high = std::max(1.0, name.most) * other->high;
     other->evidence = Worse(other->evidence, Evidence::kExtrapolated);
   }
   return other;

@@ -6,9 +6,9 @@
 /// of a near pattern (fp16 for bf16 and the reverse, another output type, with or without
 /// accumulation: physics tells the difference in bytes, evidence at best interpolated), for the
 /// grouped GEMMs of a mixture the measured mixture layer's efficiency (extrapolated), and else the
-/// roofline (analytic). FlashAttention-2 asks the tables of PyTorch's "flash" variant first, and
-/// then those of fused attention within what libraries differ by (extrapolated). Whatever it takes,
-/// no answer is faster than the roofline at the vendor's peaks (INV-6).
+/// roofline (analytic). FlashAttention-2 and cuDNN's decoding ask the tables of their variants
+/// first, and then those of fused attention within what libraries differ by (extrapolated).
+/// Whatever it takes, no answer is faster than the roofline at the vendor's peaks (INV-6).
 #pragma once
 
 #include <filesystem>
@@ -57,7 +57,7 @@ class MeasuredCostModel final : public hardware::CostModel {
                              std::string_view variant) const;
   std::optional<Cost> Tabulated(const TimedOperation& operation, const Condition& condition,
                                 std::string_view variant = {}) const;
-  std::optional<Cost> TabulatedFlash2(const Attention& attention, const Condition& condition) const;
+  std::optional<Cost> TabulatedByName(const Attention& attention, const Condition& condition) const;
   std::optional<Cost> GroupedFromMixture(const GroupedGemm& gemm) const;
   Result<Cost> MixtureByRoofline(const MixtureLayer& layer) const;
 

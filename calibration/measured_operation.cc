@@ -146,13 +146,14 @@ Attention ReadAttention(FieldReader& fields) {
   if (pass != "forward" && pass != "backward") {
     fields.Blame("pass must be forward or backward: " + pass);
   }
-  if (kernel != "flash" && kernel != "naive" && kernel != "flash-2") {
-    fields.Blame("kernel must be flash, flash-2 or naive: " + kernel);
+  if (kernel != "flash" && kernel != "naive" && kernel != "flash-2" && kernel != "cudnn") {
+    fields.Blame("kernel must be flash, flash-2, cudnn or naive: " + kernel);
   }
   attention.phase = phase == "decode" ? AttentionPhase::kDecode : AttentionPhase::kPrefill;
   attention.pass = pass == "backward" ? AttentionPass::kBackward : AttentionPass::kForward;
   attention.kernel = kernel == "naive"     ? AttentionKernel::kNaive
                      : kernel == "flash-2" ? AttentionKernel::kFlash2
+                     : kernel == "cudnn"   ? AttentionKernel::kCudnn
                                            : AttentionKernel::kFlash;
   attention.dtype = fields.Type("dtype", DType::kBf16);
   const bool is_decode = attention.phase == AttentionPhase::kDecode;

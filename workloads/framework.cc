@@ -5,10 +5,11 @@
 namespace ridgeline::workloads {
 
 EnumTable<AttentionChoice> EnumNames(Tag<AttentionChoice>) {
-  static constexpr std::array<std::pair<std::string_view, AttentionChoice>, 3> kNames{
+  static constexpr std::array<std::pair<std::string_view, AttentionChoice>, 4> kNames{
       {{"flash", AttentionChoice::kFlash},
        {"naive", AttentionChoice::kNaive},
-       {"flash-2", AttentionChoice::kFlash2}}};
+       {"flash-2", AttentionChoice::kFlash2},
+       {"cudnn", AttentionChoice::kCudnn}}};
   return kNames;
 }
 
@@ -18,6 +19,8 @@ AttentionKernel KernelOf(AttentionChoice choice) {
       return AttentionKernel::kNaive;
     case AttentionChoice::kFlash2:
       return AttentionKernel::kFlash2;
+    case AttentionChoice::kCudnn:
+      return AttentionKernel::kCudnn;
     case AttentionChoice::kFlash:
       break;
   }
@@ -72,6 +75,16 @@ const Schema<Allocator>& SchemaOf(Tag<Allocator>) {
   return schema;
 }
 
+const Schema<UpdateKernel>& SchemaOf(Tag<UpdateKernel>) {
+  static const Schema<UpdateKernel> schema =
+      Schema<UpdateKernel>("the optimizer's kernel")
+          .Optional("factor", &UpdateKernel::factor,
+                    "of the time that its bytes take in the profile's table", {.above = 0.0})
+          .Optional("tables_factor", &UpdateKernel::tables_factor,
+                    "likewise, for the word embedding and the output head", {.above = 0.0});
+  return schema;
+}
+
 const Schema<Overlap>& SchemaOf(Tag<Overlap>) {
   static const Schema<Overlap> schema =
       Schema<Overlap>("which communication runs behind computation")
@@ -97,7 +110,7 @@ const Schema<Framework>& SchemaOf(Tag<Framework>) {
           .Optional("aliases", &Framework::aliases, "other names")
           .Optional("dtypes", &Framework::dtypes, "data types of what training keeps and sends")
           .Optional("attention", &Framework::attention,
-                    "the attention kernel: flash (the GPU's fastest), flash-2 or naive")
+                    "the attention kernel: flash (the GPU's fastest), flash-2, cudnn or naive")
           .Optional("decode_attention", &Framework::decode_attention,
                     "the attention kernel of one query a sequence")
           .Optional("fusion", &Framework::fusion, "which matrix products are one")
@@ -106,6 +119,7 @@ const Schema<Framework>& SchemaOf(Tag<Framework>) {
                     "when a gradient has memory: always, or once the backward has made it")
           .Optional("clips_gradients", &Framework::clips_gradients,
                     "by their global norm, before the optimizer")
+          .Optional("update", &Framework::update, "the optimizer's kernel")
           .Optional("allocator", &Framework::allocator,
                     "what is held of a GPU beside the tensors of a step")
           .Optional("dropout", &Framework::dropout,

@@ -18,7 +18,7 @@ namespace ridgeline::workloads {
 
 /// kFlash2: FlashAttention-2, as PyTorch's scaled_dot_product_attention runs it; kFlash: the
 /// fastest fused kernel of the GPU.
-enum class AttentionChoice { kFlash, kNaive, kFlash2 };
+enum class AttentionChoice { kFlash, kNaive, kFlash2, kCudnn };
 AttentionKernel KernelOf(AttentionChoice choice);
 EnumTable<AttentionChoice> EnumNames(Tag<AttentionChoice>);
 
@@ -53,6 +53,13 @@ struct Allocator {
   friend bool operator==(const Allocator&, const Allocator&) = default;
 };
 
+/// How the kernel that updates parameters compares with one that only moves the bytes.
+struct UpdateKernel {
+  double factor = 1;
+  double tables_factor = 1;
+  friend bool operator==(const UpdateKernel&, const UpdateKernel&) = default;
+};
+
 struct Overlap {
   bool gradient_reduce = true;    // behind the last micro-batch's backward
   bool parameter_gather = false;  // distributed optimizer's all-gather behind the next forward
@@ -73,6 +80,7 @@ struct Framework {
   Recipes recipes;
   GradientBuffers gradients = GradientBuffers::kPersistent;
   bool clips_gradients = true;  // by their global norm, before the optimizer
+  UpdateKernel update;
   Allocator allocator;
   /// Dropout on embeddings, on both branches of a layer and on attention's probabilities; inside a
   /// flash kernel it costs nothing.
@@ -90,6 +98,7 @@ struct Framework {
 const Schema<Framework>& SchemaOf(Tag<Framework>);
 const Schema<TrainingDtypes>& SchemaOf(Tag<TrainingDtypes>);
 const Schema<Fusion>& SchemaOf(Tag<Fusion>);
+const Schema<UpdateKernel>& SchemaOf(Tag<UpdateKernel>);
 const Schema<Overlap>& SchemaOf(Tag<Overlap>);
 const Schema<Allocator>& SchemaOf(Tag<Allocator>);
 

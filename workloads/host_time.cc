@@ -23,6 +23,8 @@ const Schema<HostTime>& SchemaOf(Tag<HostTime>) {
       Schema<HostTime>("time that the host takes to issue work")
           .Optional("forward", &HostTime::forward, "an operation of the forward")
           .Optional("backward", &HostTime::backward, "an operation of the backward")
+          .Optional("inference", &HostTime::inference,
+                    "an operation of a pass that records no gradients")
           .Optional("layer_forward", &HostTime::layer_forward,
                     "a layer's calls beside its operations", kNotNegative)
           .Optional("layer_backward", &HostTime::layer_backward, "likewise in the backward",

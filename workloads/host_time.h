@@ -24,7 +24,8 @@ struct HostWork {
 struct HostTime {
   HostWork forward;  // recomputation too
   HostWork backward;
-  Seconds layer_forward;   // a layer's calls beside its operations
+  HostWork inference;      // of a pass that records no gradients
+  Seconds layer_forward;   // a layer's calls beside its operations, in training
   Seconds layer_backward;  // likewise
   Seconds step;            // a step's or pass's, before its first operation
   Seconds update;          // the optimizer's, before its first kernel

@@ -19,6 +19,7 @@ constexpr std::string_view kKernelHint = "write reads>writes, such as xx>x or f>
 /// Beyond this ratio of bytes one way a kernel is an addition or a cast rather than a copy.
 constexpr double kLopsided = 1.4;
 constexpr double kMostFactor = 100;
+constexpr double kMostLeast = 1000;  // microseconds
 
 }  // namespace
 
@@ -71,6 +72,23 @@ Result<RecipeKernel> RecipeKernel::Parse(std::string_view text) {
   }
   RecipeKernel kernel;
   std::string_view written = text.substr(arrow + 1);
+  if (const size_t at = written.find('@'); at != std::string_view::npos) {
+    std::string_view least = written.substr(at + 1);
+    constexpr std::string_view kUnit = "us";
+    double microseconds = 0;
+    const bool has_unit = least.ends_with(kUnit);
+    least = least.substr(0, has_unit ? least.size() - kUnit.size() : 0);
+    const auto [end, error] =
+        std::from_chars(least.data(), least.data() + least.size(), microseconds);
+    if (error != std::errc() || end != least.data() + least.size() ||
+        !(microseconds > 0 && microseconds <= kMostLeast)) {
+      return InvalidArgument(
+          fmt::format("no least time of a kernel: {}", written.substr(at + 1)),
+          fmt::format("{}a least time is written @2.5us, at most {} us", kKernelHint, kMostLeast));
+    }
+    kernel.least = Microseconds(microseconds);
+    written = written.substr(0, at);
+  }
   if (const size_t star = written.find('*'); star != std::string_view::npos) {
     const std::string_view factor = written.substr(star + 1);
     const auto [end, error] =
@@ -89,8 +107,9 @@ Result<RecipeKernel> RecipeKernel::Parse(std::string_view text) {
 }
 
 std::string RecipeKernel::Text() const {
-  return fmt::format("{}>{}{}", read.Text(), written.Text(),
-                     factor == 1 ? std::string() : fmt::format("*{}", factor));
+  return fmt::format("{}>{}{}{}", read.Text(), written.Text(),
+                     factor == 1 ? std::string() : fmt::format("*{}", factor),
+                     least > Seconds{} ? fmt::format("@{}us", least.base() * 1e6) : std::string());
 }
 
 Recipe Recipe::Of(std::vector<std::string_view> forward, std::vector<std::string_view> backward,
@@ -119,7 +138,8 @@ MemoryBound OperationOf(const RecipeKernel& kernel, const RecipeExtent& extent,
                    .written = kernel.factor * kernel.written.BytesOf(extent),
                    .flops = Flops{},
                    .dtype = extent.compute,
-                   .rows = std::llround(extent.rows)};
+                   .rows = std::llround(extent.rows),
+                   .least = kernel.least};
   if (!is_alone) {
     work.kind = kLopsided * work.written < work.read   ? MemoryBoundKind::kResidualAdd
                 : kLopsided * work.read < work.written ? MemoryBoundKind::kCast
@@ -146,6 +166,10 @@ const Schema<Recipe>& SchemaOf(Tag<Recipe>) {
 const Schema<Recipes>& SchemaOf(Tag<Recipes>) {
   static const Schema<Recipes> schema =
       Schema<Recipes>("the kernels of each part that is bound by memory")
+          .Optional("least", &Recipes::least,
+                    "time that no kernel bound by memory is shorter than, with the gap before the "
+                    "next one in a replayed graph",
+                    {.at_least = Seconds{}})
           .Optional("norm", &Recipes::norm, "RMSNorm over tokens x hidden")
           .Optional("layer_norm", &Recipes::layer_norm, "LayerNorm, likewise")
           .Optional("residual", &Recipes::residual,

@@ -2,7 +2,8 @@
 /// of that part for the backward: data of a framework (configs/frameworks), one token a kernel.
 ///
 /// A kernel is written `reads>writes`, a letter for each tensor, with `*factor` where it was
-/// measured to take so many times what its traffic takes. A letter stands for a tensor with one
+/// measured to take so many times what its traffic takes, and `@time` where no such kernel is
+/// shorter (`x>xr@6us`). A letter stands for a tensor with one
 /// entry for each element of the part (tokens x hidden for a norm, tokens x width for an
 /// activation, tokens x vocabulary for the loss):
 ///
@@ -53,6 +54,7 @@ struct RecipeKernel {
   RecipeTensors read;
   RecipeTensors written;
   double factor = 1;  // of the time that its bytes take
+  Seconds least;      // 0: as Recipes::least
 
   /// InvalidArgument: no '>', an unknown letter, a factor that is none.
   static Result<RecipeKernel> Parse(std::string_view text);
@@ -82,6 +84,7 @@ MemoryBound OperationOf(const RecipeKernel& kernel, const RecipeExtent& extent,
 /// The parts. Defaults: kernels fused as hand-written libraries fuse them, and kept as Korthikanti
 /// et al. count (arXiv:2205.05198, section 4.1).
 struct Recipes {
+  Seconds least;  // of any kernel, the gap before the next one in a replayed graph included
   Recipe norm = Recipe::Of({"x>x"}, {"xx>x"}, "x");        // RMSNorm
   Recipe layer_norm = Recipe::Of({"x>x"}, {"xx>x"}, "x");  // and LayerNorm
   Recipe residual = Recipe::Of({"xx>x"}, {"xx>x"}, "");    // and the sum of its gradients

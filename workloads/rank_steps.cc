@@ -92,8 +92,11 @@ void RankSteps::Run(std::string_view name, const std::vector<RecipeKernel>& kern
                     const RecipeExtent& extent, MemoryBoundKind kind) {
   const bool is_alone = kernels.size() == 1;
   for (size_t i = 0; i < kernels.size(); ++i) {
-    Add(is_alone ? std::string(name) : fmt::format("{} {}/{}", name, i + 1, kernels.size()),
-        OperationOf(kernels[i], extent, kind, is_alone));
+    MemoryBound work = OperationOf(kernels[i], extent, kind, is_alone);
+    if (work.least == Seconds{}) {
+      work.least = shape_->framework.recipes.least;
+    }
+    Add(is_alone ? std::string(name) : fmt::format("{} {}/{}", name, i + 1, kernels.size()), work);
   }
 }
 
@@ -179,7 +182,8 @@ void RankSteps::MemoryBytes(std::string name, MemoryBoundKind kind, double bytes
                                    .written = Bytes::FromBase(bytes_written),
                                    .flops = Flops{},
                                    .dtype = shape_->compute,
-                                   .rows = rows});
+                                   .rows = rows,
+                                   .least = shape_->framework.recipes.least});
 }
 
 namespace {

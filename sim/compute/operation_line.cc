@@ -135,7 +135,8 @@ void LineReader::GroupedGemm() {
 void LineReader::Attention() {
   static constexpr std::array<std::string_view, 2> kPhases = {"prefill", "decode"};
   static constexpr std::array<std::string_view, 2> kPasses = {"forward", "backward"};
-  static constexpr std::array<std::string_view, 3> kKernels = {"flash", "naive", "flash-2"};
+  static constexpr std::array<std::string_view, 4> kKernels = {"flash", "naive", "flash-2",
+                                                               "cudnn"};
   ridgeline::Attention attention;
   const bool is_decode = fields_.Choice("phase", kPhases) == 1;
   const bool is_backward = fields_.OptionalChoice("pass", kPasses).value_or(0) == 1;

@@ -1,5 +1,6 @@
 #include "sim/compute/operation_time.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "hardware/roofline.h"
@@ -27,6 +28,16 @@ OperationTime OperationTime::Of(const hardware::Cluster& cluster) {
   time.network_ =
       cluster.measured->Complete(std::make_unique<network::AlphaBetaCollectives>(cluster));
   return time;
+}
+
+Result<Cost> OperationTime::NoLessThanLeast(Result<Cost> cost, const Operation& operation) {
+  const auto* const work = std::get_if<MemoryBound>(&operation);
+  if (work != nullptr && cost && cost->mean < work->least) {
+    cost->low = std::max(cost->low, work->least * (cost->low / cost->mean));
+    cost->high = std::max(cost->high, work->least * (cost->high / cost->mean));
+    cost->mean = work->least;
+  }
+  return cost;
 }
 
 std::vector<hardware::RateInUse> OperationTime::RatesFor(const hardware::RunProfile& run) const {

@@ -33,10 +33,12 @@ class OperationTime {
 
   /// In a run of seconds and more, at the clocks that the GPU then keeps.
   Result<Cost> CostOf(const Operation& operation) const {
-    return gpu_->CostInLongRun(operation, load_);
+    return NoLessThanLeast(gpu_->CostInLongRun(operation, load_), operation);
   }
   /// By itself, at the clocks of a moment.
-  Result<Cost> BurstCostOf(const Operation& operation) const { return gpu_->CostOf(operation); }
+  Result<Cost> BurstCostOf(const Operation& operation) const {
+    return NoLessThanLeast(gpu_->CostOf(operation), operation);
+  }
   Result<Cost> CostUnder(const Operation& operation, const hardware::Condition& condition) const {
     return gpu_->CostUnder(operation, condition);
   }
@@ -58,6 +60,9 @@ class OperationTime {
   std::vector<hardware::RateInUse> RatesFor(const hardware::RunProfile& run) const;
 
  private:
+  /// MemoryBound::least, which is the framework's kernel's and not the table's.
+  static Result<Cost> NoLessThanLeast(Result<Cost> cost, const Operation& operation);
+
   // Shared: measured tables live with the cluster's profile, and outlive whoever asks them.
   std::shared_ptr<const hardware::CostModel> gpu_;
   std::shared_ptr<const hardware::Gpu> described_;

@@ -264,6 +264,8 @@ void AddMemory(sim::Report& report, const sim::Scenario& scenario,
   const Bytes capacity = scenario.cluster.gpu.memory.capacity;
   report.fits = !(capacity < peak);
   Add(report, "memory.peak", Exact(peak.base()), "B");
+  Add(report, "memory.allocated",
+      Exact((weights + cache + activations + forward.framework.allocator.workspace).base()), "B");
   Add(report, "memory.capacity", Exact(capacity.base()), "B");
   Add(report, "memory.fits", Exact(report.fits ? 1.0 : 0.0), "1");
   const auto part = [&](std::string name, std::string title, Bytes value) {
@@ -350,7 +352,7 @@ Result<sim::Report> SimulateForward(const sim::Scenario& scenario, const sim::Ru
   sim::Reliance reliance;
   ASSIGN_OR_RETURN(const double load, LoadOf(lowered, time));
   ASSIGN_OR_RETURN(const std::vector<TimedStep> pass,
-                   TimePass(std::move(lowered), forward.tp, forward.framework.host.forward,
+                   TimePass(std::move(lowered), forward.tp, forward.framework.host.inference,
                             time.AtLoad(load), reliance));
   RETURN_IF_ERROR(reliance.CheckMeasured(scenario.cluster));
   const CostedChain chain = ChainOf(pass, forward.framework.host);

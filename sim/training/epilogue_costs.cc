@@ -20,7 +20,8 @@ struct UpdateTraffic {
   Bytes norm;
   Bytes update;
 };
-UpdateTraffic TrafficOf(double parameters, double shards, bool shards_gradients,
+/// `in_tables`: of the parameters, those of embedding and head.
+UpdateTraffic TrafficOf(double parameters, double in_tables, double shards, bool shards_gradients,
                         const workloads::Framework& framework) {
   const workloads::TrainingDtypes& dtypes = framework.dtypes;
   const Bytes gradient = BytesPerElement(dtypes.gradients);
@@ -34,7 +35,11 @@ UpdateTraffic TrafficOf(double parameters, double shards, bool shards_gradients,
   const double clipped = framework.clips_gradients ? own : 0.0;
   const Bytes adam = gradient + 2.0 * master + 4.0 * moment +
                      (has_master ? BytesPerElement(dtypes.parameters) : Bytes{});
-  return {.norm = clipped * gradient, .update = (zeroed + 2.0 * clipped) * gradient + own * adam};
+  const workloads::UpdateKernel& kernel = framework.update;
+  const double as_long =
+      (own - in_tables / shards) * kernel.factor + in_tables / shards * kernel.tables_factor;
+  return {.norm = clipped * gradient,
+          .update = (zeroed + 2.0 * clipped) * gradient + as_long * adam};
 }
 
 Result<Duration> MemoryTime(const compute::OperationTime& time, MemoryBoundKind kind, Bytes traffic,
@@ -103,6 +108,7 @@ Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const 
   costs.issue_gather = HostDuration(training.framework.host.forward.collective);
   costs.issue_reduce = HostDuration(training.framework.host.backward.collective);
   std::vector<workloads::RankParameters> held(pp);
+  std::vector<double> in_tables(pp, 0.0);
   for (size_t chunk = 0; chunk < stages.chunks.size(); ++chunk) {
     const size_t rank = chunk % pp;
     const std::vector<size_t>& layers = stages.chunks[chunk].layers;
@@ -142,6 +148,7 @@ Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const 
       const workloads::RankParameters& parameters = stages.layers[layers[position]].parameters;
       in_chunk.dense += parameters.dense;
       in_chunk.experts += parameters.experts;
+      in_tables[rank] += stages.layers[layers[position]].is_decoder ? 0.0 : parameters.dense;
       dense_bucket += parameters.dense;
       expert_bucket += parameters.experts;
       send(dense_bucket, dense_group, position);
@@ -167,10 +174,10 @@ Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const 
   for (size_t rank = 0; rank < pp; ++rank) {
     const double dense_shards = is_sharded ? static_cast<double>(dense_group.ranks) : 1.0;
     const double expert_shards = is_sharded ? static_cast<double>(expert_group.ranks) : 1.0;
-    const UpdateTraffic dense =
-        TrafficOf(held[rank].dense, dense_shards, shards_gradients, training.framework);
+    const UpdateTraffic dense = TrafficOf(held[rank].dense, in_tables[rank], dense_shards,
+                                          shards_gradients, training.framework);
     const UpdateTraffic experts =
-        TrafficOf(held[rank].experts, expert_shards, shards_gradients, training.framework);
+        TrafficOf(held[rank].experts, 0, expert_shards, shards_gradients, training.framework);
     Duration norm;
     if (costs.clips_gradients) {
       ASSIGN_OR_RETURN(norm, MemoryTime(time, MemoryBoundKind::kGradientNorm,

@@ -137,6 +137,7 @@ Result<CostedLayer> CostLayer(std::string name, bool is_decoder, const LoweredLa
   }
   CostedLayer costed;
   costed.name = std::move(name);
+  costed.is_decoder = is_decoder;
   ASSIGN_OR_RETURN(costed.forward, CostPass(lowered.forward, forward, layout, time));
   ASSIGN_OR_RETURN(costed.backward, CostPass(lowered.backward, backward, layout, time));
   costed.saved_activations = lowered.saved_activations;

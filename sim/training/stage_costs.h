@@ -54,7 +54,8 @@ struct CostedPass : CostedChain {
 };
 
 struct CostedLayer {
-  std::string name;  // "layer", "embedding", "head"
+  std::string name;        // "layer", "embedding", "head"
+  bool is_decoder = true;  // one of the model's layers, not embedding or head
   CostedPass forward;
   CostedPass backward;
   Bytes saved_activations;
