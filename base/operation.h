@@ -105,6 +105,10 @@ struct MemoryBound {
   int64_t rows = 0;  // tokens that the bytes belong to, where known: few rows leave a GPU idle
   /// No such kernel is shorter, whatever it moves: its launch in a graph and its start and end.
   Seconds least = {};
+  /// What its threads move in accesses too narrow for the memory's rate, in bytes that would take
+  /// as long at the rate of wide ones on an H100 (sim/compute/operation_time.h); 0: not what binds
+  /// it.
+  Bytes issued = {};
   friend bool operator==(const MemoryBound&, const MemoryBound&) = default;
 };
 

@@ -102,6 +102,17 @@ const Schema<Overlap>& SchemaOf(Tag<Overlap>) {
   return schema;
 }
 
+const Schema<GradientCopies>& SchemaOf(Tag<GradientCopies>) {
+  static const Schema<GradientCopies> schema =
+      Schema<GradientCopies>("how gradients come into what is reduced")
+          .Optional("buckets", &GradientCopies::buckets,
+                    "into buckets of their own and, reduced, out of them")
+          .Optional("sharded", &GradientCopies::sharded,
+                    "of sharded layers: time of the copy over what its traffic takes",
+                    {.at_least = 0.1, .at_most = 20.0});
+  return schema;
+}
+
 const Schema<Framework>& SchemaOf(Tag<Framework>) {
   static const Schema<Framework> schema =
       Schema<Framework>("what a training framework does with a model")
@@ -126,6 +137,8 @@ const Schema<Framework>& SchemaOf(Tag<Framework>) {
                     "dropout on embeddings, branches and attention's probabilities")
           .Optional("overlap", &Framework::overlap, "which communication runs behind computation")
           .Optional("host", &Framework::host, "time that the host takes to issue work")
+          .Optional("gradient_copies", &Framework::gradient_copies,
+                    "how gradients come into what is reduced")
           .Optional("gradient_bucket", &Framework::gradient_bucket,
                     "gradients, in their reduce type, before a reduction starts",
                     {.at_least = Bytes{}})

@@ -60,6 +60,17 @@ struct UpdateKernel {
   friend bool operator==(const UpdateKernel&, const UpdateKernel&) = default;
 };
 
+/// How gradients come into what is reduced.
+struct GradientCopies {
+  /// Into buckets of their own, which stay allocated, and back out of them once reduced; otherwise
+  /// gradients live in their buckets. Of replicas that share out no gradients.
+  bool buckets = false;
+  /// Where layers are sharded each copies its gradients into a buffer: the time of that copy over
+  /// what its traffic takes.
+  double sharded = 1.0;
+  friend bool operator==(const GradientCopies&, const GradientCopies&) = default;
+};
+
 struct Overlap {
   bool gradient_reduce = true;    // behind the last micro-batch's backward
   bool parameter_gather = false;  // distributed optimizer's all-gather behind the next forward
@@ -87,6 +98,7 @@ struct Framework {
   bool dropout = false;
   Overlap overlap;
   HostTime host;
+  GradientCopies gradient_copies;
   Bytes gradient_bucket;  // of gradients in their reduce type, before a reduction starts
   Bytes gradient_bucket_per_replica;  // times the replicas: the bucket, where that is more
   std::string default_sharding = "zero-1";
@@ -100,6 +112,7 @@ const Schema<TrainingDtypes>& SchemaOf(Tag<TrainingDtypes>);
 const Schema<Fusion>& SchemaOf(Tag<Fusion>);
 const Schema<UpdateKernel>& SchemaOf(Tag<UpdateKernel>);
 const Schema<Overlap>& SchemaOf(Tag<Overlap>);
+const Schema<GradientCopies>& SchemaOf(Tag<GradientCopies>);
 const Schema<Allocator>& SchemaOf(Tag<Allocator>);
 
 }  // namespace ridgeline::workloads

@@ -91,8 +91,14 @@ void AddAroundAttention(PassSteps& pass, const InferenceSettings& settings, cons
     steps.OverHeads("rotary", settings.recipes.rotary, /*is_backward=*/false, widths,
                     MemoryBoundKind::kRotary);
   }
-  steps.MemoryBytes("kv cache write", MemoryBoundKind::kCopy, cached * shape.element,
-                    cached * BytesPerElement(settings.kv_cache).base());
+  // Engines write keys and values by one kernel, frameworks that project them apart by two.
+  const double writes = settings.fusion.qkv ? 1 : 2;
+  if (!settings.fusion.qkv) {
+    steps.MemoryBytes("key cache write", MemoryBoundKind::kCopy, cached / writes * shape.element,
+                      cached / writes * BytesPerElement(settings.kv_cache).base());
+  }
+  steps.MemoryBytes("kv cache write", MemoryBoundKind::kCopy, cached / writes * shape.element,
+                    cached / writes * BytesPerElement(settings.kv_cache).base());
   if (mixer.has_output_gate) {
     const double gated = Real(shape.tokens) * Real(outputs);
     steps.Memory("output gate", MemoryBoundKind::kSwiGlu, 2 * gated, gated);

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdint>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -19,7 +20,57 @@ constexpr std::string_view kKernelHint = "write reads>writes, such as xx>x or f>
 /// Beyond this ratio of bytes one way a kernel is an addition or a cast rather than a copy.
 constexpr double kLopsided = 1.4;
 constexpr double kMostFactor = 100;
-constexpr double kMostLeast = 1000;  // microseconds
+constexpr double kMostLeast = 1000;  // of the unit
+
+Result<double> ParseNumber(std::string_view text, double most) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size() || !(value > 0 && value <= most)) {
+    return InvalidArgument("not a number in its range");
+  }
+  return value;
+}
+
+Status ParseFactor(std::string_view text, double& factor) {
+  const Result<double> value = ParseNumber(text, kMostFactor);
+  if (!value) {
+    return InvalidArgument(
+        fmt::format("no factor of a kernel's time: {}", text),
+        fmt::format("{}a factor is above 0 and at most {}", kKernelHint, kMostFactor));
+  }
+  factor = *value;
+  return {};
+}
+
+/// "6us" or "1.9us+1ns".
+Status ParseLeast(std::string_view text, RecipeKernel& kernel) {
+  const auto read = [](std::string_view part, std::string_view unit) {
+    return part.ends_with(unit) ? ParseNumber(part.substr(0, part.size() - unit.size()), kMostLeast)
+                                : InvalidArgument("no unit");
+  };
+  const size_t plus = text.find('+');
+  const Result<double> fixed = read(text.substr(0, plus), "us");
+  const Result<double> each =
+      plus == std::string_view::npos ? Result<double>(0.0) : read(text.substr(plus + 1), "ns");
+  if (!fixed || !each) {
+    return InvalidArgument(fmt::format("no least time of a kernel: {}", text),
+                           fmt::format("{}a least time is written @2.5us, or @1.9us+1ns where it "
+                                       "grows with the elements of a row; at most {}",
+                                       kKernelHint, kMostLeast));
+  }
+  kernel.least = Microseconds(*fixed);
+  kernel.least_per_column = Microseconds(*each / 1000);
+  return {};
+}
+
+std::string Text(Seconds least, Seconds per_column) {
+  if (least == Seconds{}) {
+    return {};
+  }
+  return fmt::format(
+      "@{}us{}", least.base() * 1e6,
+      per_column == Seconds{} ? std::string() : fmt::format("+{}ns", per_column.base() * 1e9));
+}
 
 }  // namespace
 
@@ -73,33 +124,15 @@ Result<RecipeKernel> RecipeKernel::Parse(std::string_view text) {
   RecipeKernel kernel;
   std::string_view written = text.substr(arrow + 1);
   if (const size_t at = written.find('@'); at != std::string_view::npos) {
-    std::string_view least = written.substr(at + 1);
-    constexpr std::string_view kUnit = "us";
-    double microseconds = 0;
-    const bool has_unit = least.ends_with(kUnit);
-    least = least.substr(0, has_unit ? least.size() - kUnit.size() : 0);
-    const auto [end, error] =
-        std::from_chars(least.data(), least.data() + least.size(), microseconds);
-    if (error != std::errc() || end != least.data() + least.size() ||
-        !(microseconds > 0 && microseconds <= kMostLeast)) {
-      return InvalidArgument(
-          fmt::format("no least time of a kernel: {}", written.substr(at + 1)),
-          fmt::format("{}a least time is written @2.5us, at most {} us", kKernelHint, kMostLeast));
-    }
-    kernel.least = Microseconds(microseconds);
+    RETURN_IF_ERROR(ParseLeast(written.substr(at + 1), kernel));
     written = written.substr(0, at);
   }
-  if (const size_t star = written.find('*'); star != std::string_view::npos) {
-    const std::string_view factor = written.substr(star + 1);
-    const auto [end, error] =
-        std::from_chars(factor.data(), factor.data() + factor.size(), kernel.factor);
-    if (error != std::errc() || end != factor.data() + factor.size() ||
-        !(kernel.factor > 0 && kernel.factor <= kMostFactor)) {
-      return InvalidArgument(
-          fmt::format("no factor of a kernel's time: {}", factor),
-          fmt::format("{}a factor is above 0 and at most {}", kKernelHint, kMostFactor));
+  for (const auto& [mark, factor] :
+       {std::pair('~', &kernel.issue), std::pair('*', &kernel.factor)}) {
+    if (const size_t at = written.find(mark); at != std::string_view::npos) {
+      RETURN_IF_ERROR(ParseFactor(written.substr(at + 1), *factor));
+      written = written.substr(0, at);
     }
-    written = written.substr(0, star);
   }
   ASSIGN_OR_RETURN(kernel.read, RecipeTensors::Parse(text.substr(0, arrow)));
   ASSIGN_OR_RETURN(kernel.written, RecipeTensors::Parse(written));
@@ -107,9 +140,10 @@ Result<RecipeKernel> RecipeKernel::Parse(std::string_view text) {
 }
 
 std::string RecipeKernel::Text() const {
-  return fmt::format("{}>{}{}{}", read.Text(), written.Text(),
+  return fmt::format("{}>{}{}{}{}", read.Text(), written.Text(),
                      factor == 1 ? std::string() : fmt::format("*{}", factor),
-                     least > Seconds{} ? fmt::format("@{}us", least.base() * 1e6) : std::string());
+                     issue == 0 ? std::string() : fmt::format("~{}", issue),
+                     workloads::Text(least, least_per_column));
 }
 
 Recipe Recipe::Of(std::vector<std::string_view> forward, std::vector<std::string_view> backward,
@@ -133,13 +167,18 @@ Recipe Recipe::Of(std::vector<std::string_view> forward, std::vector<std::string
 
 MemoryBound OperationOf(const RecipeKernel& kernel, const RecipeExtent& extent,
                         MemoryBoundKind kind, bool is_alone) {
-  MemoryBound work{.kind = kind,
-                   .read = kernel.factor * kernel.read.BytesOf(extent),
-                   .written = kernel.factor * kernel.written.BytesOf(extent),
-                   .flops = Flops{},
-                   .dtype = extent.compute,
-                   .rows = std::llround(extent.rows),
-                   .least = kernel.least};
+  MemoryBound work{
+      .kind = kind,
+      .read = kernel.factor * kernel.read.BytesOf(extent),
+      .written = kernel.factor * kernel.written.BytesOf(extent),
+      .flops = Flops{},
+      .dtype = extent.compute,
+      .rows = std::llround(extent.rows),
+      .least = kernel.least,
+      .issued = kernel.issue * (kernel.read.BytesOf(extent) + kernel.written.BytesOf(extent))};
+  if (extent.rows > 0) {
+    work.least += extent.elements / extent.rows * kernel.least_per_column;
+  }
   if (!is_alone) {
     work.kind = kLopsided * work.written < work.read   ? MemoryBoundKind::kResidualAdd
                 : kLopsided * work.read < work.written ? MemoryBoundKind::kCast

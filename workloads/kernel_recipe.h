@@ -2,8 +2,10 @@
 /// of that part for the backward: data of a framework (configs/frameworks), one token a kernel.
 ///
 /// A kernel is written `reads>writes`, a letter for each tensor, with `*factor` where it was
-/// measured to take so many times what its traffic takes, and `@time` where no such kernel is
-/// shorter (`x>xr@6us`). A letter stands for a tensor with one
+/// measured to take so many times what its traffic takes, `~factor` where it is bound by issuing
+/// narrow or strided accesses (it takes what so many times its bytes take on an H100, and no less
+/// where memory is faster), and `@time` or `@time+time` where no such kernel is shorter: so much,
+/// and so much for each element of a row (`x>xr@1.9us+1ns`). A letter stands for a tensor with one
 /// entry for each element of the part (tokens x hidden for a norm, tokens x width for an
 /// activation, tokens x vocabulary for the loss):
 ///
@@ -53,8 +55,10 @@ struct RecipeTensors {
 struct RecipeKernel {
   RecipeTensors read;
   RecipeTensors written;
-  double factor = 1;  // of the time that its bytes take
-  Seconds least;      // 0: as Recipes::least
+  double factor = 1;         // of the time that its bytes take
+  double issue = 0;          // likewise, bound by multiprocessors; 0: it is not
+  Seconds least;             // 0: as Recipes::least
+  Seconds least_per_column;  // more for each element of a row
 
   /// InvalidArgument: no '>', an unknown letter, a factor that is none.
   static Result<RecipeKernel> Parse(std::string_view text);

@@ -183,7 +183,8 @@ void RankSteps::MemoryBytes(std::string name, MemoryBoundKind kind, double bytes
                                    .flops = Flops{},
                                    .dtype = shape_->compute,
                                    .rows = rows,
-                                   .least = shape_->framework.recipes.least});
+                                   .least = shape_->framework.recipes.least,
+                                   .issued = {}});
 }
 
 namespace {

@@ -30,12 +30,19 @@ OperationTime OperationTime::Of(const hardware::Cluster& cluster) {
   return time;
 }
 
-Result<Cost> OperationTime::NoLessThanLeast(Result<Cost> cost, const Operation& operation) {
+Result<Cost> OperationTime::OfKernel(Result<Cost> cost, const Operation& operation) const {
   const auto* const work = std::get_if<MemoryBound>(&operation);
-  if (work != nullptr && cost && cost->mean < work->least) {
-    cost->low = std::max(cost->low, work->least * (cost->low / cost->mean));
-    cost->high = std::max(cost->high, work->least * (cost->high / cost->mean));
-    cost->mean = work->least;
+  if (work == nullptr || !cost) {
+    return cost;
+  }
+  const double rate = kIssued * static_cast<double>(described_->streaming_multiprocessors) *
+                      described_->clock.base();
+  const Seconds bound =
+      std::max(work->least, rate > 0 ? Seconds::FromBase(work->issued.base() / rate) : Seconds{});
+  if (cost->mean < bound) {  // as uncertain as it was
+    cost->low = bound * (cost->low / cost->mean);
+    cost->high = bound * (cost->high / cost->mean);
+    cost->mean = bound;
   }
   return cost;
 }
