@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "sim/training/contention.h"
 #include "sim/training/sharded_layers.h"
 #include "sim/training/step_program.h"
 
@@ -83,7 +84,55 @@ EpilogueCosts::Host HostOf(const workloads::HostTime& time, const StageView& sta
   return host;
 }
 
+/// Gradients of a bucket from where the backward left them into the bucket, and back.
+Status CostBucketCopies(const workloads::Framework& framework, double gradients,
+                        const compute::OperationTime& time, EpilogueCosts& costs) {
+  const auto cost = [&](DType from, DType to) -> Result<Duration> {
+    const Operation operation{MemoryBound{.kind = MemoryBoundKind::kCopy,
+                                          .read = gradients * BytesPerElement(from),
+                                          .written = gradients * BytesPerElement(to),
+                                          .dtype = to}};
+    ASSIGN_OR_RETURN(const Cost copy, time.CostOf(operation));
+    costs.reliance.Add(operation, copy);
+    return Duration::Of(copy);
+  };
+  const workloads::TrainingDtypes& dtypes = framework.dtypes;
+  const Duration issue = HostDuration(framework.host.backward.elementwise);
+  ASSIGN_OR_RETURN(const Duration into, cost(dtypes.gradients, dtypes.reduce));
+  ASSIGN_OR_RETURN(const Duration out_of, cost(dtypes.reduce, dtypes.gradients));
+  costs.reductions.back().copy_in = CostedChain::Of(issue, into);
+  costs.reductions.back().copy_out = CostedChain::Of(issue, out_of);
+  return {};
+}
+
+/// Lengthens reductions and the layers of the backward that they run beside.
+void SlowBackward(const StageView& stages, EpilogueCosts& costs) {
+  size_t reduction = 0;
+  for (size_t chunk = 0; chunk < stages.chunks.size(); ++chunk) {
+    const std::vector<size_t>& layers = stages.chunks[chunk].layers;
+    std::vector<Duration>& slows = costs.slows_backward.emplace_back(layers.size());
+    BesideCollectives beside;
+    for (size_t position = layers.size(); position-- > 0;) {
+      slows[position] = beside.Compute(stages.layers[layers[position]].backward.total);
+      for (; reduction < costs.reductions.size() &&
+             costs.reductions[reduction].after_chunk == chunk &&
+             costs.reductions[reduction].after_layer == position;
+           ++reduction) {
+        beside.Begin(costs.reductions[reduction].duration);
+      }
+    }
+  }
+}
+
 }  // namespace
+
+bool CopiesGradients(const sim::TrainingScenario& training) {
+  const bool is_replica =
+      training.sharding == Sharding::kNone || training.sharding == Sharding::kDdp;
+  return is_replica && training.framework.gradient_copies.buckets &&
+         training.framework.overlap.gradient_reduce &&
+         workloads::GroupOf(training.layout, Axis::kData).ranks > 1;
+}
 
 Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const StageView& stages,
                                    const compute::OperationTime& time) {
@@ -104,6 +153,7 @@ Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const 
   EpilogueCosts costs;
   costs.reduces_every_micro_batch = shards_gradients;
   costs.clips_gradients = training.framework.clips_gradients;
+  costs.copies_gradients = CopiesGradients(training);
   ASSIGN_OR_RETURN(costs.sharded, CostShardedLayers(training, stages, time, costs.reliance));
   costs.issue_gather = HostDuration(training.framework.host.forward.collective);
   costs.issue_reduce = HostDuration(training.framework.host.backward.collective);
@@ -118,10 +168,10 @@ Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const 
     double dense_bucket = 0;
     double expert_bucket = 0;
     std::vector<EpilogueCosts::Gather> gathers;
-    const auto send = [&](double& bucket, const RankGroup& group, size_t layer) {
+    const auto send = [&](double& bucket, const RankGroup& group, size_t layer) -> Status {
       const bool is_full = bucket * BytesPerElement(dtypes.reduce) >= full_bucket;
       if (!is_full && layer > 0) {
-        return;
+        return {};
       }
       if (bucket > 0 && group.ranks > 1 && !shards_parameters) {
         const auto duration_of = [&](CollectiveKind kind, DType dtype) {
@@ -134,6 +184,9 @@ Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const 
                                     .after_chunk = chunk,
                                     .after_layer = layer,
                                     .duration = duration_of(reduce, dtypes.reduce)});
+        if (costs.copies_gradients) {
+          RETURN_IF_ERROR(CostBucketCopies(training.framework, bucket, time, costs));
+        }
         if (is_sharded) {
           gathers.push_back(
               {.rank = rank,
@@ -143,6 +196,7 @@ Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const 
         }
       }
       bucket = 0;
+      return {};
     };
     for (size_t position = layers.size(); position-- > 0;) {
       const workloads::RankParameters& parameters = stages.layers[layers[position]].parameters;
@@ -151,12 +205,20 @@ Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const 
       in_tables[rank] += stages.layers[layers[position]].is_decoder ? 0.0 : parameters.dense;
       dense_bucket += parameters.dense;
       expert_bucket += parameters.experts;
-      send(dense_bucket, dense_group, position);
-      send(expert_bucket, expert_group, position);
+      RETURN_IF_ERROR(send(dense_bucket, dense_group, position));
+      RETURN_IF_ERROR(send(expert_bucket, expert_group, position));
     }
     held[rank].dense += in_chunk.dense;
     held[rank].experts += in_chunk.experts;
     costs.gathers.insert(costs.gathers.end(), gathers.rbegin(), gathers.rend());
+  }
+
+  const auto within_node = [](const RankGroup& group) {
+    return group.ranks <= group.ranks_per_node;
+  };
+  if (training.framework.overlap.gradient_reduce && !costs.reductions.empty() &&
+      within_node(dense_group) && within_node(expert_group)) {
+    SlowBackward(stages, costs);
   }
 
   if (training.model.has_tied_embeddings && layout.pp > 1) {
@@ -236,12 +298,21 @@ Status FitsClock(const sim::TrainingScenario& training, const StageView& stages,
   const double reductions =
       epilogue.reduces_every_micro_batch ? static_cast<double>(training.micro_batches) : 1.0;
   for (const EpilogueCosts::Reduction& reduction : epilogue.reductions) {
-    total += reductions * seconds(reduction.duration);
+    total += reductions * seconds(reduction.duration) + seconds(reduction.copy_in.total) +
+             seconds(reduction.copy_in.host) + seconds(reduction.copy_out.total) +
+             seconds(reduction.copy_out.host);
+  }
+  for (const std::vector<Duration>& layers : epilogue.slows_backward) {
+    for (const Duration& slowing : layers) {
+      total += reductions * seconds(slowing);
+    }
   }
   for (const ShardedLayer& layer : epilogue.sharded) {
     total += static_cast<double>(training.micro_batches) *
-             (2.0 * (seconds(layer.gather) + seconds(layer.copy_out.total) +
-                     seconds(layer.copy_out.host) + seconds(epilogue.issue_gather)) +
+             (seconds(layer.gather) + seconds(layer.regather) + seconds(layer.slows_forward) +
+              seconds(layer.slows_backward) +
+              2.0 * (seconds(layer.copy_out.total) + seconds(layer.copy_out.host) +
+                     seconds(epilogue.issue_gather)) +
               seconds(layer.reduce) + seconds(layer.copy_in.total) + seconds(layer.copy_in.host) +
               seconds(epilogue.issue_reduce));
   }

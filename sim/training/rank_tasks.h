@@ -52,6 +52,13 @@ class RankTasks {
                              engine::LabelIndex issue_label) {
     return AddCompute(rank, chain.total, label, {chain.host, chain.lead, issue_label});
   }
+  /// What a task before it takes longer; nothing when that is nothing.
+  void AddSlowing(size_t rank, const Duration& duration, engine::LabelIndex label,
+                  engine::LabelIndex issue_label) {
+    if (duration[Bound::kMean] > 0) {
+      AddCompute(rank, duration, label, {.label = issue_label});
+    }
+  }
 
  private:
   bool has_host_;

@@ -3,12 +3,26 @@
 #include <algorithm>
 #include <utility>
 
+#include "sim/training/contention.h"
+
 namespace ridgeline::training {
 
 using engine::kNoTask;
 using engine::TaskIndex;
 using workloads::Axis;
 using workloads::SlotKind;
+
+namespace {
+
+Duration Scaled(const Duration& duration, double factor) {
+  Duration scaled;
+  for (const Bound bound : kBounds) {
+    scaled[bound] = static_cast<engine::Picoseconds>(static_cast<double>(duration[bound]) * factor);
+  }
+  return scaled;
+}
+
+}  // namespace
 
 Result<std::vector<ShardedLayer>> CostShardedLayers(const sim::TrainingScenario& training,
                                                     const StageView& stages,
@@ -40,16 +54,23 @@ Result<std::vector<ShardedLayer>> CostShardedLayers(const sim::TrainingScenario&
     add(parameters.experts, experts);
     return total;
   };
-  const auto copy = [&](double count, DType from, DType to, Seconds issue,
-                        double times) -> Result<CostedChain> {
+  const auto copy_time = [&](double count, DType from, DType to, double times) -> Result<Duration> {
     const Operation operation{MemoryBound{.kind = MemoryBoundKind::kCopy,
                                           .read = count * BytesPerElement(from),
                                           .written = count * BytesPerElement(to),
                                           .dtype = to}};
     ASSIGN_OR_RETURN(const Cost cost, time.CostOf(operation));
     reliance.Add(operation, cost, times);
-    return CostedChain::Of(HostDuration(issue), Duration::Of(cost));
+    return Duration::Of(cost);
   };
+  const auto copy = [&](double count, DType from, DType to, double factor, Seconds issue,
+                        double times) -> Result<CostedChain> {
+    ASSIGN_OR_RETURN(const Duration duration, copy_time(count, from, to, times));
+    return CostedChain::Of(HostDuration(issue), Scaled(duration, factor));
+  };
+  const bool casts_shards = training.sharding == workloads::Sharding::kFsdp &&
+                            training.framework.dtypes.master != gathered;
+  const bool copies_shards = training.sharding == workloads::Sharding::kFsdp;
   const std::vector<size_t>& layers = stages.chunks.front().layers;
   for (size_t position = 0; position < layers.size(); ++position) {
     const workloads::RankParameters& parameters = stages.layers[layers[position]].parameters;
@@ -58,14 +79,60 @@ Result<std::vector<ShardedLayer>> CostShardedLayers(const sim::TrainingScenario&
     layer.regathers = training.reshard && position + 1 < layers.size();
     const double gathers = layer.regathers ? 2 * micro_batches : micro_batches;
     layer.gather = collective(CollectiveKind::kAllGather, parameters, gathered, gathers);
+    const double own =
+        parameters.dense / static_cast<double>(dense.ranks) +
+        parameters.experts / static_cast<double>(std::max<int64_t>(experts.ranks, 1));
+    if (casts_shards) {
+      ASSIGN_OR_RETURN(const Duration cast,
+                       copy_time(own, training.framework.dtypes.master, gathered, gathers));
+      layer.gather += cast;
+    }
+    if (copies_shards) {
+      ASSIGN_OR_RETURN(const Duration into_buffer, copy_time(own, gathered, gathered, gathers));
+      layer.gather += into_buffer;
+    }
+    layer.regather = layer.gather;
     layer.reduce = collective(CollectiveKind::kReduceScatter, parameters, reduced, micro_batches);
-    ASSIGN_OR_RETURN(layer.copy_out, copy(parameters.total(), gathered, gathered,
+    ASSIGN_OR_RETURN(layer.copy_out, copy(parameters.total(), gathered, gathered, 1.0,
                                           host.forward.elementwise, gathers));
     ASSIGN_OR_RETURN(layer.copy_in, copy(parameters.total(), gathered, reduced,
+                                         training.framework.gradient_copies.sharded,
                                          host.backward.elementwise, micro_batches));
     sharded.push_back(layer);
   }
+  if (dense.ranks <= dense.ranks_per_node) {
+    SlowSharded(stages, sharded);
+  }
   return sharded;
+}
+
+void SlowSharded(const StageView& stages, std::vector<ShardedLayer>& sharded) {
+  if (sharded.empty()) {
+    return;
+  }
+  const std::vector<size_t>& layers = stages.chunks.front().layers;
+  // Each layer's forward has the next one's gather beside it.
+  BesideCollectives forward;
+  for (size_t position = 0; position < layers.size(); ++position) {
+    if (position + 1 < layers.size()) {
+      forward.Begin(sharded[position + 1].gather);
+    }
+    sharded[position].slows_forward =
+        forward.Compute(stages.layers[layers[position]].forward.total);
+  }
+  // Each layer's backward has the reduction of the one above beside it, then its successor's
+  // gather.
+  BesideCollectives backward;
+  for (size_t position = layers.size(); position-- > 0;) {
+    if (position > 0 && sharded[position - 1].regathers) {
+      backward.Begin(sharded[position - 1].regather);
+    }
+    sharded[position].slows_backward =
+        backward.Compute(stages.layers[layers[position]].backward.total);
+    if (position > 0) {
+      backward.Begin(sharded[position].reduce);
+    }
+  }
 }
 
 ShardedTasks::ShardedTasks(const EpilogueCosts& epilogue, StepLabels& labels,
@@ -78,16 +145,25 @@ ShardedTasks::ShardedTasks(const EpilogueCosts& epilogue, StepLabels& labels,
   for (const ShardedLayer& layer : epilogue.sharded) {
     labels_.push_back(
         {.gather = labels.Add("gather parameters", Cause::kDataParallel, layer.gather),
+         .regather = labels.Add("gather parameters", Cause::kDataParallel, layer.regather),
          .copy_out = labels.Add("copy parameters", Cause::kElementwise, layer.copy_out.total),
          .copy_in = labels.Add("copy gradients", Cause::kElementwise, layer.copy_in.total),
-         .reduce = labels.Add("reduce gradients", Cause::kDataParallel, layer.reduce)});
+         .reduce = labels.Add("reduce gradients", Cause::kDataParallel, layer.reduce),
+         .slows_forward =
+             labels.Add("slowed by collectives", Cause::kDataParallel, layer.slows_forward),
+         .slows_backward =
+             labels.Add("slowed by collectives", Cause::kDataParallel, layer.slows_backward)});
   }
 }
 
-void ShardedTasks::Gather(size_t position, std::vector<TaskIndex> waits, const Duration& host) {
-  tasks_->Issue(0, host, issue_label_, waits);
-  gathered_[position] = tasks_->Add(tasks_->streams(0).data, epilogue_->sharded[position].gather,
-                                    labels_[position].gather, waits);
+void ShardedTasks::Gather(SlotKind kind, size_t position, std::vector<TaskIndex> waits) {
+  const bool is_forward = kind == SlotKind::kForward;
+  const ShardedLayer& layer = epilogue_->sharded[position];
+  const Labels& labels = labels_[position];
+  tasks_->Issue(0, epilogue_->issue_gather, issue_label_, waits);
+  gathered_[position] =
+      tasks_->Add(tasks_->streams(0).data, is_forward ? layer.gather : layer.regather,
+                  is_forward ? labels.gather : labels.regather, waits);
 }
 
 void ShardedTasks::CopyOut(size_t position, const CostedChain& copy) {
@@ -104,7 +180,7 @@ void ShardedTasks::BeforeLayer(SlotKind kind, size_t position) {
     } else if (position >= 2) {
       waits.push_back(copied_[position - 2]);
     }
-    Gather(position, std::move(waits), epilogue_->issue_gather);
+    Gather(kind, position, std::move(waits));
     CopyOut(position, layer.copy_out);
     return;
   }
@@ -113,15 +189,17 @@ void ShardedTasks::BeforeLayer(SlotKind kind, size_t position) {
   }
   if (position > 0 && epilogue_->sharded[position - 1].regathers) {
     waits.push_back(copied_[position]);
-    Gather(position - 1, std::move(waits), epilogue_->issue_gather);
+    Gather(kind, position - 1, std::move(waits));
   }
 }
 
 void ShardedTasks::AfterLayer(SlotKind kind, size_t position) {
+  const ShardedLayer& layer = epilogue_->sharded[position];
   if (kind == SlotKind::kForward) {
+    tasks_->AddSlowing(0, layer.slows_forward, labels_[position].slows_forward, issue_label_);
     return;
   }
-  const ShardedLayer& layer = epilogue_->sharded[position];
+  tasks_->AddSlowing(0, layer.slows_backward, labels_[position].slows_backward, issue_label_);
   if (reduced_ != kNoTask) {
     tasks_->pending(0).push_back(reduced_);
   }

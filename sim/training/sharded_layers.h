@@ -8,6 +8,9 @@
 /// first of a forward begins behind all that came before. Backward: a layer's gather is issued when
 /// the one above begins; gradients are copied into their buffer once the reduction before has left
 /// it. What a micro-batch reduces is waited for before the next begins.
+///
+/// FSDP2 casts and copies a rank's own part into the gather's buffer on a stream of its own, just
+/// before the gather: it counts as part of the gather.
 #pragma once
 
 #include <vector>
@@ -26,6 +29,9 @@ Result<std::vector<ShardedLayer>> CostShardedLayers(const sim::TrainingScenario&
                                                     const compute::OperationTime& time,
                                                     sim::Reliance& reliance);
 
+/// Lengthens compute and collectives that run beside one another (contention.h).
+void SlowSharded(const StageView& stages, std::vector<ShardedLayer>& sharded);
+
 /// Adds the traffic to a step's program, around each layer's compute tasks on rank 0.
 class ShardedTasks {
  public:
@@ -41,11 +47,14 @@ class ShardedTasks {
  private:
   struct Labels {
     engine::LabelIndex gather = 0;
+    engine::LabelIndex regather = 0;
     engine::LabelIndex copy_out = 0;
     engine::LabelIndex copy_in = 0;
     engine::LabelIndex reduce = 0;
+    engine::LabelIndex slows_forward = 0;
+    engine::LabelIndex slows_backward = 0;
   };
-  void Gather(size_t position, std::vector<engine::TaskIndex> waits, const Duration& host);
+  void Gather(workloads::SlotKind kind, size_t position, std::vector<engine::TaskIndex> waits);
   void CopyOut(size_t position, const CostedChain& copy);
 
   const EpilogueCosts* epilogue_;

@@ -30,6 +30,12 @@ struct LayerGather {
   TaskIndex task = 0;
 };
 
+/// A bucket whose gradients are copied out of it once all layers are done.
+struct ReducedBucket {
+  TaskIndex reduced = 0;
+  const EpilogueCosts::Reduction* reduction = nullptr;
+};
+
 class Builder {
  public:
   Builder(const sim::TrainingScenario& training, const StageCosts& stages,
@@ -43,7 +49,8 @@ class Builder {
         labels_(stages, detail, epilogue.host.has_value(), step_),
         chunks_(stages.chunks.size()),
         micro_batches_(static_cast<size_t>(training.micro_batches)),
-        reductions_(pp_) {
+        reductions_(pp_),
+        buckets_(pp_) {
     world_ = step_.program.AddStream(0, "all ranks");
     step_.trailing.resize(pp_);
   }
@@ -232,6 +239,12 @@ class Builder {
         RunOperations(rank, pass, labels.operations[position], labels.issues[position]);
       }
       if (reduces) {
+        if (!epilogue_.slows_backward.empty()) {
+          const Duration& slowing = epilogue_.slows_backward[chunk][position];
+          tasks_.AddSlowing(rank, slowing,
+                            labels_.Add("slowed by collectives", Cause::kDataParallel, slowing),
+                            issue_label_);
+        }
         Reduce(rank, chunk, position);
       }
       if (sharded_) {
@@ -282,12 +295,23 @@ class Builder {
   void Reduce(size_t rank, size_t chunk, size_t position) {
     for (const EpilogueCosts::Reduction& reduction : epilogue_.reductions) {
       if (reduction.after_chunk == chunk && reduction.after_layer == position) {
+        if (epilogue_.copies_gradients) {
+          CopyGradients(rank, reduction.copy_in);
+        }
         const LabelIndex label =
             labels_.Add("reduce gradients", Cause::kDataParallel, reduction.duration);
         reductions_[rank].push_back(
             Add(tasks_.streams(rank).data, reduction.duration, label, tasks_.Frontier(rank)));
+        if (epilogue_.copies_gradients) {
+          buckets_[rank].push_back({reductions_[rank].back(), &reduction});
+        }
       }
     }
+  }
+
+  void CopyGradients(size_t rank, const CostedChain& copy) {
+    tasks_.AddChain(rank, copy, labels_.Add("copy gradients", Cause::kElementwise, copy.total),
+                    issue_label_);
   }
 
   /// All of a chunk's, from the top.
@@ -351,6 +375,10 @@ class Builder {
         reductions_[rank].push_back(
             Add(tasks_.streams(rank).data, epilogue_.tied_reduction[rank], label, both_ends));
       }
+      for (const ReducedBucket& bucket : buckets_[rank]) {
+        tasks_.pending(rank).push_back(bucket.reduced);
+        CopyGradients(rank, bucket.reduction->copy_out);
+      }
       tasks_.pending(rank).insert(tasks_.pending(rank).end(), reductions_[rank].begin(),
                                   reductions_[rank].end());
       const LabelIndex label =
@@ -413,8 +441,9 @@ class Builder {
       done_backward_;                   // by chunk and micro-batch: what the next chunk waits for
   std::vector<size_t> backwards_left_;  // by chunk
   std::vector<std::vector<LayerGather>> gathers_of_chunk_;
-  std::vector<std::vector<TaskIndex>> reductions_;  // by rank
-  std::vector<size_t> late_reductions_;             // chunks
+  std::vector<std::vector<TaskIndex>> reductions_;   // by rank
+  std::vector<std::vector<ReducedBucket>> buckets_;  // likewise, where gradients are copied
+  std::vector<size_t> late_reductions_;              // chunks
 };
 
 }  // namespace

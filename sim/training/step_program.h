@@ -61,10 +61,13 @@ struct StepProgram {
 /// (sharded_layers.h).
 struct ShardedLayer {
   bool regathers = false;  // gathered again before its backward
-  Duration gather;         // of its parameters, as they compute
+  Duration gather;         // of its parameters, as they compute; with the copy into the buffer
+  Duration regather;       // likewise, before its backward
   Duration reduce;         // of its gradients
-  CostedChain copy_out;    // of the gathered parameters out of the buffer, on the compute stream
-  CostedChain copy_in;     // of its gradients into a buffer
+  Duration slows_forward;  // what collectives beside its forward add to that (contention.h)
+  Duration slows_backward;
+  CostedChain copy_out;  // of the gathered parameters out of the buffer, on the compute stream
+  CostedChain copy_in;   // of its gradients into a buffer
 };
 
 /// Data-parallel traffic, and the updates that follow the last backward, costed.
@@ -75,6 +78,10 @@ struct EpilogueCosts {
     size_t after_layer =
         0;  // position in that chunk, counted from the bottom: all layers from here up are done
     Duration duration;
+    /// Of the gradients into the bucket and, once all layers are done and it is reduced, out of it;
+    /// on the compute stream. Nothing where gradients live in their buckets.
+    CostedChain copy_in = {};
+    CostedChain copy_out = {};
   };
   struct Gather {
     size_t rank = 0;
@@ -86,6 +93,10 @@ struct EpilogueCosts {
       reductions;               // gradients, bucket by bucket, in order of readiness within a rank
   std::vector<Gather> gathers;  // parameters of a distributed optimizer, by the same buckets, in
                                 // the order in which the forward needs them
+  bool copies_gradients = false;  // into buckets and out of them
+  /// By chunk and position: what reductions beside it add to a layer's backward (contention.h);
+  /// empty when none runs beside.
+  std::vector<std::vector<Duration>> slows_backward;
   /// Gradients are reduced behind every micro-batch's backward, not only the last (ZeRO-2).
   bool reduces_every_micro_batch = false;
   std::vector<ShardedLayer> sharded;    // by position in the only chunk; empty: nothing is cut
@@ -106,6 +117,9 @@ struct EpilogueCosts {
   std::optional<Host> host;
   sim::Reliance reliance;  // of all ranks of a pipeline together
 };
+/// Whether gradients are copied into buckets to be reduced, and back.
+bool CopiesGradients(const sim::TrainingScenario& training);
+
 Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const StageView& stages,
                                    const compute::OperationTime& time);
 

@@ -36,9 +36,10 @@ void StepSweep::Load(const sim::TrainingScenario& training, const StageView& sta
       const HostChain copy_out = layer.copy_out.At(Bound::kMean);
       const HostChain copy_in = layer.copy_in.At(Bound::kMean);
       const Picoseconds issue = epilogue.issue_gather[Bound::kMean];
-      time.forward.device += copy_out.device;
+      time.forward.device += copy_out.device + layer.slows_forward[Bound::kMean];
       time.forward.host += copy_out.host + issue;
-      time.backward.device += copy_in.device + (layer.regathers ? copy_out.device : 0);
+      time.backward.device += layer.slows_backward[Bound::kMean] + copy_in.device +
+                              (layer.regathers ? copy_out.device : 0);
       time.backward.host += copy_in.host + epilogue.issue_reduce[Bound::kMean] +
                             (layer.regathers ? copy_out.host + issue : 0);
     }
@@ -72,6 +73,10 @@ void StepSweep::StartRanks() {
     ranks_[rank].warm_up = *warm_up;
     ranks_[rank].host = epilogue_->host ? epilogue_->host->start[Bound::kMean] : 0;
   }
+  buckets_.resize(pp_);
+  for (std::vector<ReducedBucket>& buckets : buckets_) {
+    buckets.clear();
+  }
   layer_gathered_.assign(epilogue_->sharded.size(), 0);
   layer_copied_.assign(epilogue_->sharded.size(), 0);
   GatherParameters();
@@ -103,18 +108,28 @@ Picoseconds StepSweep::GatheringForward(size_t chunk, Picoseconds begin, RankSta
   return now;
 }
 
-Picoseconds StepSweep::ReducingBackward(size_t chunk, Picoseconds begin, RankState& state) const {
+Picoseconds StepSweep::ReducingBackward(size_t rank, size_t chunk, Picoseconds begin,
+                                        RankState& state) {
   const std::vector<size_t>& layers = stages_->chunks[chunk].layers;
   size_t reduction = ranges_[chunk].reductions;
   const size_t end = ranges_[chunk + 1].reductions;
   Picoseconds now = begin;
   for (size_t position = layers.size(); position-- > 0;) {
     now = Run(stages_->layers[layers[position]].backward.At(Bound::kMean), now, state);
+    if (!epilogue_->slows_backward.empty()) {
+      now = Slow(epilogue_->slows_backward[chunk][position], now, state);
+    }
     for (; reduction < end && epilogue_->reductions[reduction].after_layer == position;
          ++reduction) {
-      state.data =
-          std::max(state.data, now) + epilogue_->reductions[reduction].duration[Bound::kMean];
+      const EpilogueCosts::Reduction& bucket = epilogue_->reductions[reduction];
+      if (epilogue_->copies_gradients) {
+        now = Run(bucket.copy_in.At(Bound::kMean), now, state);
+      }
+      state.data = std::max(state.data, now) + bucket.duration[Bound::kMean];
       state.reduced = state.data;
+      if (epilogue_->copies_gradients) {
+        buckets_[rank].push_back({state.data, bucket.copy_out.At(Bound::kMean)});
+      }
     }
   }
   return now;
@@ -139,6 +154,7 @@ Picoseconds StepSweep::ShardedForward(Picoseconds begin, RankState& state) {
     now = Run(layer.copy_out.At(Bound::kMean), std::max(now, layer_gathered_[position]), state);
     layer_copied_[position] = now;
     now = Run(stages_->layers[layers[position]].forward.At(Bound::kMean), now, state);
+    now = Slow(layer.slows_forward, now, state);
   }
   return now;
 }
@@ -155,10 +171,11 @@ Picoseconds StepSweep::ShardedBackward(Picoseconds begin, RankState& state) {
     }
     if (position > 0 && epilogue_->sharded[position - 1].regathers) {
       layer_gathered_[position - 1] =
-          Collect(epilogue_->issue_gather, epilogue_->sharded[position - 1].gather,
+          Collect(epilogue_->issue_gather, epilogue_->sharded[position - 1].regather,
                   layer_copied_[position], state);
     }
     now = Run(stages_->layers[layers[position]].backward.At(Bound::kMean), now, state);
+    now = Slow(layer.slows_backward, now, state);
     now = Run(layer.copy_in.At(Bound::kMean), std::max(now, reduced), state);
     reduced = Collect(epilogue_->issue_reduce, layer.reduce, now, state);
   }
@@ -204,7 +221,7 @@ void StepSweep::RunBackward(size_t rank, size_t chunk, size_t micro_batch, Picos
   const bool reduces = (is_last || epilogue_->reduces_every_micro_batch) && overlaps;
   const bool is_sharded = !epilogue_->sharded.empty();
   state.compute = is_sharded ? ShardedBackward(begin, state)
-                  : reduces  ? ReducingBackward(chunk, begin, state)
+                  : reduces  ? ReducingBackward(rank, chunk, begin, state)
                              : Run(chunks_[chunk].backward, begin, state);
   Picoseconds done = state.compute;
   if (epilogue_->reduces_every_micro_batch && !overlaps && !is_last) {
@@ -302,6 +319,10 @@ Picoseconds StepSweep::Finish() {
       state.data = std::max(state.data, both_ends) + tied;
       state.reduced = state.data;
     }
+    for (const ReducedBucket& bucket : buckets_[rank]) {
+      state.compute = Run(bucket.copy_out, std::max(frontier(rank), bucket.at), state);
+      state.waits = 0;
+    }
     const HostChain norm = HostChain::Of(epilogue_->host ? epilogue_->host->norm[Bound::kMean] : 0,
                                          epilogue_->gradient_norm[rank][Bound::kMean]);
     state.compute = Run(norm, std::max(frontier(rank), state.reduced), state);
@@ -336,7 +357,8 @@ Picoseconds StepSweep::Finish() {
 void StepSweep::BoundSharded(RankState& state) const {
   Picoseconds traffic = 0;  // of one micro-batch, one after the other
   for (const ShardedLayer& layer : epilogue_->sharded) {
-    traffic += layer.reduce[Bound::kMean] + (layer.regathers ? 2 : 1) * layer.gather[Bound::kMean];
+    traffic += layer.reduce[Bound::kMean] + layer.gather[Bound::kMean] +
+               (layer.regathers ? layer.regather[Bound::kMean] : 0);
   }
   state.host += chunks_.front().backward.host;
   // The last copy of gradients is issued before the last reduction is, which follows both.
@@ -390,7 +412,7 @@ Picoseconds StepSweep::LowerBound() {
     } else if (overlap.gradient_reduce) {
       // What the last backward leaves to be reduced; sends that are waited for come after it.
       state.data = 0;
-      state.compute = ReducingBackward(rank, state.compute, state);
+      state.compute = ReducingBackward(rank, rank, state.compute, state);
     } else {
       state.compute = Run(chunks_[rank].backward, state.compute, state);
     }

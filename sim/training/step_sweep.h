@@ -70,7 +70,7 @@ class StepSweep {
   void RunForward(size_t rank, size_t chunk, size_t micro_batch, Picoseconds arrival);
   void RunBackward(size_t rank, size_t chunk, size_t micro_batch, Picoseconds arrival);
   /// The last backward of a chunk, layer by layer, with the reductions that run behind it.
-  Picoseconds ReducingBackward(size_t chunk, Picoseconds begin, RankState& state) const;
+  Picoseconds ReducingBackward(size_t rank, size_t chunk, Picoseconds begin, RankState& state);
   /// The first forward of a chunk, layer by layer, each waiting for its parameters.
   Picoseconds GatheringForward(size_t chunk, Picoseconds begin, RankState& state) const;
   /// Both passes with parameters cut over ranks (sharded_layers.h).
@@ -84,6 +84,10 @@ class StepSweep {
     const Picoseconds end = std::max(begin, state.host + chain.lead) + chain.device;
     state.host += chain.host;
     return end;
+  }
+  /// What collectives beside it add to a layer's pass that ended at `begin`.
+  static Picoseconds Slow(const Duration& slowing, Picoseconds begin, RankState& state) {
+    return slowing[Bound::kMean] > 0 ? Run({.device = slowing[Bound::kMean]}, begin, state) : begin;
   }
   /// From the earliest begin of the last backward to bounds of its end and of its reductions'.
   void BoundSharded(RankState& state) const;
@@ -105,6 +109,12 @@ class StepSweep {
   std::vector<EpilogueRange> ranges_;
   std::vector<Picoseconds> gathered_;  // when each gather ends
   // With parameters cut over ranks, by layer: when they are there, and out of their buffer.
+  /// A reduced bucket whose gradients are copied out at the end.
+  struct ReducedBucket {
+    Picoseconds at = 0;
+    HostChain copy_out;
+  };
+  std::vector<std::vector<ReducedBucket>> buckets_;  // by rank, in the order of their reduction
   std::vector<Picoseconds> layer_gathered_;
   std::vector<Picoseconds> layer_copied_;
   std::vector<RankState> ranks_;

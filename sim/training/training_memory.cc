@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "sim/training/step_program.h"
 #include "workloads/pipeline_schedule.h"
 
 namespace ridgeline::training {
@@ -186,6 +187,7 @@ Result<std::vector<MemoryUse>> CountMemory(const sim::TrainingScenario& training
     std::vector<Bytes> saved_by_chunk;
     std::vector<Bytes> backward_by_chunk;  // beyond what is held when its backward begins
     Bytes gradients;
+    Bytes buckets;
     for (size_t chunk = rank; chunk < stages.chunks.size(); chunk += pp) {
       Bytes saved;
       for (const size_t index : stages.chunks[chunk].layers) {
@@ -201,6 +203,13 @@ Result<std::vector<MemoryUse>> CountMemory(const sim::TrainingScenario& training
       saved_by_chunk.push_back(saved);
       backward_by_chunk.push_back(BackwardExtra(stages, stages.chunks[chunk]));
     }
+    if (CopiesGradients(training)) {
+      for (size_t chunk = rank; chunk < stages.chunks.size(); chunk += pp) {
+        for (const size_t index : stages.chunks[chunk].layers) {
+          buckets += stages.layers[index].parameters.total() * BytesPerElement(dtypes.reduce);
+        }
+      }
+    }
     if (makes_gradients_once) {
       WalkOnce(stages, stages.chunks[rank], sharing.gradients, gradient, use);
     } else {
@@ -213,6 +222,7 @@ Result<std::vector<MemoryUse>> CountMemory(const sim::TrainingScenario& training
       use.weights += gathered.weights;
       use.gradients += gathered.gradients;
     }
+    use.gradients += buckets;
     use.workspace = training.framework.allocator.workspace;
   }
   return uses;
