@@ -223,6 +223,9 @@ const Schema<Recipes>& SchemaOf(Tag<Recipes>) {
           .Optional("rotary", &Recipes::rotary, "rotary positions of queries and keys, over both")
           .Optional("gated_activation", &Recipes::gated_activation,
                     "activation of the gate times up, over tokens x width")
+          .Optional("expert_activation", &Recipes::expert_activation,
+                    "likewise of experts, over copies of tokens x width; none: as "
+                    "gated_activation")
           .Optional("activation", &Recipes::activation, "GELU, over tokens x width")
           .Optional("routing", &Recipes::routing, "softmax and choice, over tokens x experts")
           .Optional("permute", &Recipes::permute,

@@ -98,6 +98,8 @@ struct Recipes {
   Recipe qk_norm = Recipe::Of({"x>x"}, {"xx>x"}, "x");                     // over queries and keys
   Recipe rotary = Recipe::Of({"x>x"}, {"x>x"}, "");                        // likewise
   Recipe gated_activation = Recipe::Of({"xx>x"}, {"xxx>xx"}, "xx", "xx");  // over one width
+  /// Of experts, over copies of tokens x width; without a forward: as gated_activation.
+  Recipe expert_activation = Recipe::Of({}, {}, "");
   Recipe activation = Recipe::Of({"x>x"}, {"xx>x"}, "x", "x");
   Recipe routing = Recipe::Of({"x>f"}, {"f>x"}, "f");  // over tokens x experts
   Recipe permute = Recipe::Of({"x>x"}, {"x>t"}, "");   // over copies of tokens x hidden

@@ -65,8 +65,12 @@ struct RankShape {
     return kind == NormKind::kRmsNorm ? framework.recipes.norm : framework.recipes.layer_norm;
   }
   const Recipe& ActivationRecipe(const FeedForward& feed_forward) const {
-    return feed_forward.is_gated ? framework.recipes.gated_activation
-                                 : framework.recipes.activation;
+    const Recipes& recipes = framework.recipes;
+    if (feed_forward.kind == FeedForwardKind::kMixture && feed_forward.is_gated &&
+        !recipes.expert_activation.forward.empty()) {
+      return recipes.expert_activation;
+    }
+    return feed_forward.is_gated ? recipes.gated_activation : recipes.activation;
   }
   /// What an activation over `rows` of `width` keeps, its result included likewise.
   Bytes SavedByActivation(const FeedForward& feed_forward, int64_t rows, int64_t width) const {

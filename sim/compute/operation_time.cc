@@ -31,8 +31,13 @@ OperationTime OperationTime::Of(const hardware::Cluster& cluster) {
 }
 
 Result<Cost> OperationTime::OfKernel(Result<Cost> cost, const Operation& operation) const {
+  if (!cost) {
+    return cost;
+  }
+  cost->low = cost->mean + range_share_ * (cost->low - cost->mean);
+  cost->high = cost->mean + range_share_ * (cost->high - cost->mean);
   const auto* const work = std::get_if<MemoryBound>(&operation);
-  if (work == nullptr || !cost) {
+  if (work == nullptr) {
     return cost;
   }
   const double rate = kIssued * static_cast<double>(described_->streaming_multiprocessors) *

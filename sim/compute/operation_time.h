@@ -12,6 +12,7 @@
 #include "hardware/cluster.h"
 #include "hardware/collective_cost.h"
 #include "hardware/cost_model.h"
+#include "sim/compute/run_load.h"
 
 namespace ridgeline::compute {
 
@@ -30,11 +31,12 @@ class OperationTime {
   /// Analytic models of the cluster's GPU and network.
   static OperationTime Analytic(const hardware::Cluster& cluster);
 
-  /// The same costs in a run of this load (run_load.h). Without it every operation is costed as if
-  /// the run were nothing else.
-  OperationTime AtLoad(double load) const {
+  /// The same costs in such a run (run_load.h): at its clocks, with ranges that are its kernels'
+  /// share of the run's. Without it every operation is costed as if the run were nothing else.
+  OperationTime In(const RunLoad& run) const {
     OperationTime time = *this;
-    time.load_ = load;
+    time.load_ = run.share_of_peak();
+    time.range_share_ = run.range_share();
     return time;
   }
 
@@ -77,6 +79,7 @@ class OperationTime {
   std::shared_ptr<const hardware::MeasuredCosts> measured_;  // of the cluster; may be null
   std::shared_ptr<const hardware::CollectiveCost> network_;
   double load_ = hardware::kAlone;
+  double range_share_ = 1;
 };
 
 }  // namespace ridgeline::compute

@@ -80,7 +80,8 @@ Cause CauseOf(const RepeatedStep& step) {
 }
 
 /// Of the pass, whose clocks follow what it does at the mean.
-Result<double> LoadOf(const std::vector<RepeatedStep>& pass, const compute::OperationTime& time) {
+Result<compute::RunLoad> LoadOf(const std::vector<RepeatedStep>& pass,
+                                const compute::OperationTime& time) {
   compute::RunLoad load(time.gpu());
   for (const RepeatedStep& step : pass) {
     if (const auto* operation = std::get_if<Operation>(&step.work)) {
@@ -88,7 +89,7 @@ Result<double> LoadOf(const std::vector<RepeatedStep>& pass, const compute::Oper
       load.Add(*operation, burst, static_cast<double>(step.count));
     }
   }
-  return load.share_of_peak();
+  return load;
 }
 
 Result<std::vector<TimedStep>> TimePass(std::vector<RepeatedStep> pass, int64_t tp,
@@ -350,10 +351,10 @@ Result<sim::Report> SimulateForward(const sim::Scenario& scenario, const sim::Ru
   const compute::OperationTime time = compute::OperationTime::Of(scenario.cluster);
   ASSIGN_OR_RETURN(std::vector<RepeatedStep> lowered, LowerPass(settings, forward));
   sim::Reliance reliance;
-  ASSIGN_OR_RETURN(const double load, LoadOf(lowered, time));
+  ASSIGN_OR_RETURN(const compute::RunLoad load, LoadOf(lowered, time));
   ASSIGN_OR_RETURN(const std::vector<TimedStep> pass,
                    TimePass(std::move(lowered), forward.tp, forward.framework.host.inference,
-                            time.AtLoad(load), reliance));
+                            time.In(load), reliance));
   RETURN_IF_ERROR(reliance.CheckMeasured(scenario.cluster));
   const CostedChain chain = ChainOf(pass, forward.framework.host);
   const bool has_host = training::HasHostTime(forward.framework.host);

@@ -233,7 +233,8 @@ Result<std::vector<LayerToCost>> LowerLayers(const sim::TrainingScenario& traini
 
 /// Of a micro-batch's forward and backward through the whole model on one GPU. Stages share it:
 /// pipelines cut the model into like parts.
-Result<double> LoadOf(const std::vector<LayerToCost>& layers, const compute::OperationTime& time) {
+Result<compute::RunLoad> LoadOf(const std::vector<LayerToCost>& layers,
+                                const compute::OperationTime& time) {
   compute::RunLoad load(time.gpu());
   for (const LayerToCost& layer : layers) {
     for (const auto* pass : {&layer.lowered.forward, &layer.lowered.backward}) {
@@ -245,7 +246,7 @@ Result<double> LoadOf(const std::vector<LayerToCost>& layers, const compute::Ope
       }
     }
   }
-  return load.share_of_peak();
+  return load;
 }
 
 }  // namespace
@@ -259,8 +260,8 @@ Result<LayerCosts> CostLayers(const sim::TrainingScenario& training,
                               const compute::OperationTime& time) {
   LayerCosts costs;
   ASSIGN_OR_RETURN(std::vector<LayerToCost> layers, LowerLayers(training, costs.index_of_kind));
-  ASSIGN_OR_RETURN(const double load, LoadOf(layers, time));
-  const compute::OperationTime loaded = time.AtLoad(load);
+  ASSIGN_OR_RETURN(const compute::RunLoad load, LoadOf(layers, time));
+  const compute::OperationTime loaded = time.In(load);
   for (LayerToCost& layer : layers) {
     ASSIGN_OR_RETURN(CostedLayer costed, CostLayer(std::move(layer.name), layer.is_decoder,
                                                    layer.lowered, training, loaded));
