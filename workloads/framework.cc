@@ -128,6 +128,8 @@ const Schema<Framework>& SchemaOf(Tag<Framework>) {
           .Optional("recipes", &Framework::recipes, "kernels that are bound by memory")
           .Optional("gradients", &Framework::gradients,
                     "when a gradient has memory: always, or once the backward has made it")
+          .Optional("pipeline_keeps_outputs", &Framework::pipeline_keeps_outputs,
+                    "the last stage's outputs of every micro-batch, to the end of the step")
           .Optional("clips_gradients", &Framework::clips_gradients,
                     "by their global norm, before the optimizer")
           .Optional("update", &Framework::update, "the optimizer's kernel")

@@ -90,7 +90,8 @@ struct Framework {
   Fusion fusion;
   Recipes recipes;
   GradientBuffers gradients = GradientBuffers::kPersistent;
-  bool clips_gradients = true;  // by their global norm, before the optimizer
+  bool pipeline_keeps_outputs = false;  // the last stage's, of every micro-batch, to the step's end
+  bool clips_gradients = true;          // by their global norm, before the optimizer
   UpdateKernel update;
   Allocator allocator;
   /// Dropout on embeddings, on both branches of a layer and on attention's probabilities; inside a

@@ -109,33 +109,58 @@ Sharing SharingOf(const sim::TrainingScenario& training) {
   return sharing;
 }
 
-/// What a rank that gathers layers holds whole at once, in the type they are gathered in: the layer
-/// that computes and the one that is prefetched (two decoder layers, or one and the embedding), the
-/// head from its forward to its backward, and one layer's gradient as it is computed and as it is
-/// sent (sharded_layers.h). All layers where none is given up.
-struct Gathered {
-  Bytes weights;
-  Bytes gradients;
-};
-
-Gathered GatheredBy(const sim::TrainingScenario& training, const StageView& stages, size_t rank) {
+/// What a rank that gathers layers holds at the backward's fullest moment: activations; the layer
+/// that computes and the one below, gathered while it does (all where none is given up); gradients
+/// as shards of what is done, and of the layer that is whole in the type it was computed in and in
+/// the buffer that is sent (sharded_layers.h). The loss comes before the first gather of the
+/// backward.
+void WalkSharded(const sim::TrainingScenario& training, const StageView& stages,
+                 const ChunkCosts& chunk, const Shards& shards, MemoryUse& use) {
+  const workloads::TrainingDtypes& dtypes = training.framework.dtypes;
   const Bytes gathered = BytesPerElement(GatheredDtype(training));
-  const auto pp = static_cast<size_t>(training.layout.pp);
-  double all = 0;
-  double largest = 0;  // of the decoder's; embedding and head are the last two
-  for (size_t chunk = rank; chunk < stages.chunks.size(); chunk += pp) {
-    for (const size_t index : stages.chunks[chunk].layers) {
-      const double parameters = stages.layers[index].parameters.total();
-      all += parameters;
-      largest = index + 2 < stages.layers.size() ? std::max(largest, parameters) : largest;
+  const auto layer_at = [&](size_t position) -> const CostedLayer& {
+    return stages.layers[chunk.layers[position]];
+  };
+  Bytes held;
+  Bytes all_whole;
+  Bytes all_shards;
+  for (const size_t index : chunk.layers) {
+    const CostedLayer& layer = stages.layers[index];
+    held += layer.saved_activations;
+    all_whole += layer.parameters.total() * gathered;
+    all_shards += shards.Of(layer.parameters) * BytesPerElement(dtypes.gradients);
+  }
+  MemoryUse fullest;
+  const auto consider = [&](const MemoryUse& moment) {
+    if (fullest.allocated() < moment.allocated()) {
+      fullest = moment;
+    }
+  };
+  // From the second micro-batch on there are shards of every gradient.
+  Bytes made = training.micro_batches > 1 ? all_shards : Bytes{};
+  const size_t top = chunk.layers.size() - 1;
+  for (size_t position = top + 1; position-- > 0;) {
+    const CostedLayer& layer = layer_at(position);
+    const Bytes own = layer.parameters.total() * gathered;
+    const Bytes below =
+        position > 0 ? layer_at(position - 1).parameters.total() * gathered : Bytes{};
+    MemoryUse moment;
+    moment.weights = !training.reshard ? all_whole : position == top ? own : own + below;
+    moment.activations = held + layer.recompute_buffer;
+    moment.gradients = made;
+    consider(moment);
+    held -= layer.saved_activations;
+    moment.weights = training.reshard ? own + below : all_whole;
+    moment.activations = held;
+    moment.gradients = made + own + layer.parameters.total() * BytesPerElement(dtypes.reduce);
+    consider(moment);
+    if (training.micro_batches == 1) {
+      made += shards.Of(layer.parameters) * BytesPerElement(dtypes.gradients);
     }
   }
-  const double embedding = stages.layers[stages.layers.size() - 2].parameters.total();
-  const double head = stages.layers.back().parameters.total();
-  const double at_once = largest + std::max(largest, embedding) + head;
-  return {.weights = std::min(all, training.reshard ? at_once : all) * gathered,
-          .gradients = std::max({largest, embedding, head}) *
-                       (gathered + BytesPerElement(training.framework.dtypes.reduce))};
+  use.weights += fullest.weights;
+  use.activations = fullest.activations;
+  use.gradients = fullest.gradients;
 }
 
 /// Activations and gradients of one stage's only micro-batch at the moment when they take most
@@ -162,6 +187,13 @@ void WalkOnce(const StageView& stages, const ChunkCosts& chunk, const Shards& sh
     made += shards.Of(layer.parameters) * gradient;
     consider(held);
   }
+}
+
+/// What the model returns for a micro-batch.
+Bytes Logits(const sim::TrainingScenario& training) {
+  return static_cast<double>(training.micro_batch) * static_cast<double>(training.sequence_length) *
+         static_cast<double>(training.model.vocabulary) / static_cast<double>(training.layout.tp) *
+         BytesPerElement(training.precision);
 }
 
 }  // namespace
@@ -210,19 +242,19 @@ Result<std::vector<MemoryUse>> CountMemory(const sim::TrainingScenario& training
         }
       }
     }
-    if (makes_gradients_once) {
+    if (sharing.gathers_layers) {
+      WalkSharded(training, stages, stages.chunks[rank], sharing.gradients, use);
+    } else if (makes_gradients_once) {
       WalkOnce(stages, stages.chunks[rank], sharing.gradients, gradient, use);
     } else {
       use.gradients = gradients;
       ASSIGN_OR_RETURN(use.activations,
                        FullestMoment(training, rank, saved_by_chunk, backward_by_chunk));
     }
-    if (sharing.gathers_layers) {
-      const Gathered gathered = GatheredBy(training, stages, rank);
-      use.weights += gathered.weights;
-      use.gradients += gathered.gradients;
-    }
     use.gradients += buckets;
+    if (training.framework.pipeline_keeps_outputs && pp > 1 && rank + 1 == pp) {
+      use.activations += static_cast<double>(training.micro_batches) * Logits(training);
+    }
     use.workspace = training.framework.allocator.workspace;
   }
   return uses;

@@ -101,8 +101,8 @@ TEST(TrainingSimulationTest, FullRecomputeAddsAboutAThirdOfTheModelFlops) {
 // step, and what the GPU did before it, the embedding and fifteen layers, is hidden. What follows
 // is as it was.
 TEST(TrainingSimulationTest, AGpuWaitsForASlowHostAndHidesItsOwnWorkBehindIt) {
-  const std::string at_once = "  framework: {base: pytorch-eager, host: {}}\n";
-  const std::string slow = "  framework: {base: pytorch-eager, host: {layer_forward: 1 s}}\n";
+  const std::string at_once = "  framework: {base: megatron-core, host: {}}\n";
+  const std::string slow = "  framework: {base: megatron-core, host: {layer_forward: 1 s}}\n";
   const sim::Scenario fast_host = MustResolve(SmallJob(1, 1, 1, 1, 1, at_once));
   const sim::Scenario slow_host = MustResolve(SmallJob(1, 1, 1, 1, 1, slow));
   const StageCosts stages =
@@ -125,10 +125,10 @@ TEST(TrainingSimulationTest, AGpuWaitsForASlowHostAndHidesItsOwnWorkBehindIt) {
 // Of eight micro-batches only the first waits: a host that is faster than its GPU runs ahead.
 TEST(TrainingSimulationTest, AHostThatRunsAheadCostsItsFirstLaunchAndTheUpdate) {
   const sim::Report without = MustSimulate(
-      MustResolve(SmallJob(1, 1, 1, 1, 8, "  framework: {base: pytorch-eager, host: {}}\n")));
+      MustResolve(SmallJob(1, 1, 1, 1, 8, "  framework: {base: megatron-core, host: {}}\n")));
   const sim::Report with = MustSimulate(MustResolve(
       SmallJob(1, 1, 1, 1, 8,
-               "  framework: {base: pytorch-eager, host: {step: 3 ms, launch_latency: 5 us, "
+               "  framework: {base: megatron-core, host: {step: 3 ms, launch_latency: 5 us, "
                "forward: {matmul: 1 us, elementwise: 2 us}}}\n")));
   // 3 ms, the launch's 5 us, and 2 us to issue the embedding.
   EXPECT_NEAR(Value(with, "time.host"), 3.007e-3, 1e-12);
