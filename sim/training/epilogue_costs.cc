@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -43,13 +44,24 @@ UpdateTraffic TrafficOf(double parameters, double in_tables, double shards, bool
           .update = (zeroed + 2.0 * clipped) * gradient + as_long * adam};
 }
 
+/// What one kernel over many tensors moves at most: multi-tensor kernels are launched for a few
+/// hundred chunks at a time (pytorch/pytorch aten/src/ATen/native/cuda/MultiTensorApply.cuh), far
+/// below this; it keeps a part within the sizes that were measured.
+constexpr double kMostOfOneKernel = 2e9;
+
+/// A pass over all parameters of a rank, kernel by kernel.
 Result<Duration> MemoryTime(const compute::OperationTime& time, MemoryBoundKind kind, Bytes traffic,
                             sim::Reliance& reliance) {
-  const Operation operation{MemoryBound{
-      .kind = kind, .read = 0.5 * traffic, .written = 0.5 * traffic, .dtype = DType::kFp32}};
+  const double kernels = std::max(1.0, std::ceil(traffic.base() / kMostOfOneKernel));
+  const Bytes each = 0.5 / kernels * traffic;
+  const Operation operation{
+      MemoryBound{.kind = kind, .read = each, .written = each, .dtype = DType::kFp32}};
   ASSIGN_OR_RETURN(const Cost cost, time.CostOf(operation));
-  reliance.Add(operation, cost);
-  return Duration::Of(cost);
+  reliance.Add(operation, cost, kernels);
+  return Duration::Of({.mean = kernels * cost.mean,
+                       .low = kernels * cost.low,
+                       .high = kernels * cost.high,
+                       .evidence = cost.evidence});
 }
 
 Duration CollectiveTime(const compute::OperationTime& time, const Collective& collective,
