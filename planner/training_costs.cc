@@ -81,20 +81,24 @@ Result<TrainingCosts> TrainingCosts::Of(const TrainingSpace& space,
   costs.parts_.reserve(points.size());
   for (size_t i = 0; i < points.size(); ++i) {
     const TrainingSettings& at = points[i].settings;
+    const uint32_t layers = layer_keys.IndexOf(
+        {at.gpus, at.tp, at.ep, at.micro_batch, static_cast<int64_t>(at.recompute),
+         // The head of a shared word table holds no parameters on a single stage.
+         (ties_tables && at.pp == 1 ? 1 : 0) +
+             // Parameters that are gathered are computed with as they arrive.
+             (workloads::ShardsParameters(at.sharding) ? 2 : 0),
+         // A gradient made on demand is added to from the second micro-batch on: pp decides
+         // how many there are.
+         counts_micro_batches ? at.pp : 0},
+        i);
     costs.parts_.push_back(
-        {.layers = layer_keys.IndexOf(
-             {at.gpus, at.tp, at.ep, at.micro_batch, static_cast<int64_t>(at.recompute),
-              // The head of a shared word table holds no parameters on a single stage.
-              (ties_tables && at.pp == 1 ? 1 : 0) +
-                  // Parameters that are gathered are computed with as they arrive.
-                  (workloads::ShardsParameters(at.sharding) ? 2 : 0),
-              // A gradient made on demand is added to from the second micro-batch on: pp decides
-              // how many there are.
-              counts_micro_batches ? at.pp : 0},
-             i),
+        {.layers = layers,
          .chunks = chunk_keys.IndexOf({at.pp * at.vpp}, i),
+         // Reductions slow the backward that they run beside, and it them: its layers count too.
          .epilogue = epilogue_keys.IndexOf(
-             {at.gpus, at.tp, at.pp, at.vpp, at.ep, static_cast<int64_t>(at.sharding)}, i)});
+             {at.gpus, at.tp, at.pp, at.vpp, at.ep, static_cast<int64_t>(at.sharding),
+              static_cast<int64_t>(layers)},
+             i)});
   }
 
   const compute::OperationTime& time = costs.time_;

@@ -89,9 +89,10 @@ FORWARD_TWO = [
 ]
 
 # what, model, layers, tokens, micro batch, micro-batches, settings over those of `training`
-FSDP_IN_EAGER = {"framework": EAGER, "sharding": "fsdp",
+# fp32 shards are the master copy, and measure_distributed.py clips gradients wherever it shards.
+FSDP_IN_EAGER = {"framework": {"base": EAGER, "clips_gradients": True}, "sharding": "fsdp",
                  "dtypes": {"parameters": "bf16", "gradients": "fp32", "reduce": "fp32",
-                            "optimizer": "fp32"}}
+                            "optimizer": "fp32", "master": "fp32"}}
 TP = {"parallelism": {"tp": 2, "sequence_parallel": False}, "framework": EAGER}
 SP = {"parallelism": {"tp": 2, "sequence_parallel": True}, "framework": EAGER}
 
@@ -140,13 +141,19 @@ def training(gpu, model, layers, tokens, micro_batch, micro_batches, gpus, setti
     return {"cluster": {"nodes": NODES[gpu], "count": 1}, "training": block | settings}
 
 
+def framework_of(block):
+    """Its name, or that of the framework whose settings the case changes."""
+    framework = block["framework"]
+    return framework if isinstance(framework, str) else framework["base"]
+
+
 def training_id(gpu, scenario, what=""):
     block = scenario["training"]
     steps = block["global_batch"] // block["micro_batch"]
     parts = [gpu, what, SHORT.get(block["model"], block["model"]),
              f"l{block['layers']}" if "layers" in block else "",
              f"s{block['sequence_length']}", f"b{block['micro_batch']}",
-             f"x{steps}" if steps > 1 and not what else "", WORD[block["framework"]],
+             f"x{steps}" if steps > 1 and not what else "", WORD[framework_of(block)],
              "full" if block["recompute"] == "full" else ""]
     return "-".join(part for part in parts if part)
 
@@ -209,7 +216,7 @@ def category(case):
     model = block["model"] if isinstance(block["model"], str) else block["model"]["base"]
     family = "moe" if model in (MOE, FINE_MOE) else re.match("[a-z]+", model)[0]
     layout = tuple(sorted(block["parallelism"].items()))
-    return (family, block["framework"], block.get("recompute"), block.get("sharding"),
+    return (family, framework_of(block), block.get("recompute"), block.get("sharding"),
             block.get("schedule"), block.get("phase"), layout)
 
 

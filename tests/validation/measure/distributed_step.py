@@ -6,6 +6,7 @@ import torch
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
+import cases
 from decoder import Decoder
 from tensor_parallel import TensorParallel
 from training_step import adamw, built_on, random_tokens, shape_of, tokens_of
@@ -23,7 +24,7 @@ class Replicas:
         self.model = DistributedDataParallel(
             model, device_ids=[device] if device.type == "cuda" else None)
         self.call = self.model
-        if block["framework"] == "pytorch-compile":
+        if cases.framework_of(block) == "pytorch-compile":
             torch._dynamo.reset()
             self.call = torch.compile(self.model, dynamic=False)
         self.optimizer = adamw(self.model.parameters())
@@ -46,7 +47,7 @@ class FullyShardedReplicas:
     def __init__(self, block, shape, tokens, device):
         from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoint_wrapper
         from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
-        is_titan = block["framework"] == TORCHTITAN
+        is_titan = cases.framework_of(block) == TORCHTITAN
         with built_on(device, torch.float32):
             self.model = model = Decoder(shape, tokens)
         policy = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)

@@ -47,7 +47,7 @@ def group_of(case):
         return "tensor"
     if block["sharding"] in ("ddp", "fsdp"):
         return block["sharding"]
-    word = cases.WORD[block["framework"]]
+    word = cases.WORD[cases.framework_of(block)]
     return word
 
 

@@ -3,6 +3,7 @@ import contextlib
 
 import torch
 
+import cases
 from decoder import Decoder, Shape, read_config
 
 LEARNING_RATE = 1e-5  # small: a batch that repeats must not drive weights to NaN, which draw less power
@@ -83,7 +84,7 @@ class OneGpuTraining:
         self.block = block
         shape = shape_of(block, is_tiny)
         tokens = tokens_of(block, is_tiny)
-        framework = block["framework"]
+        framework = cases.framework_of(block)
         if framework == "transformers":
             self.model = hugging_face_model(block, shape, device, is_tiny)
             self.loss = lambda x, y: self.model(input_ids=x, labels=y).loss
