@@ -89,10 +89,11 @@ FORWARD_TWO = [
 ]
 
 # what, model, layers, tokens, micro batch, micro-batches, settings over those of `training`
-# fp32 shards are the master copy, and measure_distributed.py clips gradients wherever it shards.
+# Shards are kept in fp32 and gathered in bf16; distributed_step.py clips gradients wherever it
+# shards.
 FSDP_IN_EAGER = {"framework": {"base": EAGER, "clips_gradients": True}, "sharding": "fsdp",
-                 "dtypes": {"parameters": "bf16", "gradients": "fp32", "reduce": "fp32",
-                            "optimizer": "fp32", "master": "fp32"}}
+                 "dtypes": {"parameters": "fp32", "gradients": "fp32", "reduce": "fp32",
+                            "optimizer": "fp32"}}
 TP = {"parallelism": {"tp": 2, "sequence_parallel": False}, "framework": EAGER}
 SP = {"parallelism": {"tp": 2, "sequence_parallel": True}, "framework": EAGER}
 
