@@ -57,6 +57,8 @@ class MeasuredCostModel final : public hardware::CostModel {
                              std::string_view variant) const;
   std::optional<Cost> Tabulated(const TimedOperation& operation, const Condition& condition,
                                 std::string_view variant = {}) const;
+  std::optional<Cost> TwoHalves(const Gemm& gemm, const Condition& condition,
+                                std::string_view variant) const;
   std::optional<Cost> TabulatedByName(const Attention& attention, const Condition& condition) const;
   std::optional<Cost> GroupedFromMixture(const GroupedGemm& gemm) const;
   Result<Cost> MixtureByRoofline(const MixtureLayer& layer) const;

@@ -31,6 +31,8 @@ const Schema<HostTime>& SchemaOf(Tag<HostTime>) {
                     kNotNegative)
           .Optional("step", &HostTime::step, "before the first operation of a step or pass",
                     kNotNegative)
+          .Optional("step_spread", &HostTime::step_spread, "half of the range of step, over step",
+                    {.at_least = 0.0, .at_most = 1.0})
           .Optional("update", &HostTime::update, "before the optimizer's first kernel",
                     kNotNegative)
           .Optional("update_per_layer", &HostTime::update_per_layer, "of the optimizer, a layer",

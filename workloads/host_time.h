@@ -24,11 +24,12 @@ struct HostWork {
 struct HostTime {
   HostWork forward;  // recomputation too
   HostWork backward;
-  HostWork inference;      // of a pass that records no gradients
-  Seconds layer_forward;   // a layer's calls beside its operations, in training
-  Seconds layer_backward;  // likewise
-  Seconds step;            // a step's or pass's, before its first operation
-  Seconds update;          // the optimizer's, before its first kernel
+  HostWork inference;         // of a pass that records no gradients
+  Seconds layer_forward;      // a layer's calls beside its operations, in training
+  Seconds layer_backward;     // likewise
+  Seconds step;               // a step's or pass's, before its first operation
+  double step_spread = 0.25;  // half of its range over itself
+  Seconds update;             // the optimizer's, before its first kernel
   Seconds update_per_layer;
   /// Between a launch and the kernel's start on an idle GPU.
   Seconds launch_latency;

@@ -137,7 +137,7 @@ bool IsAttention(const RepeatedStep& step) {
 /// often, each known by its attention; kinds that alternate in the model come one after the other.
 CostedChain ChainOf(const std::vector<TimedStep>& pass, const workloads::HostTime& host) {
   // Calls before the first operation, and the launch's latency, which delays all alike.
-  Duration start = training::HostDuration(host.step);
+  Duration start = training::HostDuration(host.step, host.step_spread);
   start += training::HostDuration(host.launch_latency);
   CostedChain chain = CostedChain::Of(start, Duration{});
   for (size_t begin = 0, end = 0; begin < pass.size(); begin = end) {

@@ -76,7 +76,7 @@ Duration CollectiveTime(const compute::OperationTime& time, const Collective& co
 EpilogueCosts::Host HostOf(const workloads::HostTime& time, const StageView& stages,
                            const std::vector<Duration>& update) {
   EpilogueCosts::Host host;
-  host.start = HostDuration(time.step);
+  host.start = HostDuration(time.step, time.step_spread);
   host.start += HostDuration(time.launch_latency);
   host.norm = HostDuration(time.update);
   const Duration each = HostDuration(time.update_per_layer);

@@ -15,10 +15,10 @@ void Set(CostedChain& chain, Bound bound, const HostChain& value) {
 
 }  // namespace
 
-Duration HostDuration(Seconds mean) {
+Duration HostDuration(Seconds mean, double spread) {
   return {{engine::ToPicosecondsSaturating(mean),
-           engine::ToPicosecondsSaturating((1.0 - kHostSpread) * mean),
-           engine::ToPicosecondsSaturating((1.0 + kHostSpread) * mean)}};
+           engine::ToPicosecondsSaturating((1.0 - spread) * mean),
+           engine::ToPicosecondsSaturating((1.0 + spread) * mean)}};
 }
 
 Duration OutlastsBy(const Duration& a, const Duration& b) {

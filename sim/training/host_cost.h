@@ -18,7 +18,7 @@ inline constexpr double kHostSpread = 0.25;
 /// Whether a GPU ever waits for its host: no task of the host is built otherwise.
 inline bool HasHostTime(const workloads::HostTime& host) { return host != workloads::HostTime{}; }
 
-compute::Duration HostDuration(Seconds mean);
+compute::Duration HostDuration(Seconds mean, double spread = kHostSpread);
 
 /// Of issuing one operation or collective.
 Seconds HostTimeOf(const workloads::HostWork& host,
