@@ -150,5 +150,38 @@ TEST(ShippedProfilesTest, FlashAttention2IsPricedByItsVariantElseWithinAWiderRan
   EXPECT_NEAR(guess.high / fused.high, 1 / 0.55, 1e-12);
 }
 
+// What PyTorch decodes with on Hopper has tables of its own; its prompts are the plain tables'.
+TEST(ShippedProfilesTest, CudnnDecodesByItsVariant) {
+  const hardware::Gpu gpu = ShippedGpu("h200-sxm");
+  const Profile profile = ReadProfile(PathOf("h200-sxm")).value();
+  const MeasuredCostModel model(profile, gpu);
+  const MeasuredCostModel variant(OfSource(profile, "own", "cudnn"), gpu);
+  Attention decode{.phase = AttentionPhase::kDecode,
+                   .batch = 16,
+                   .q_len = 1,
+                   .kv_len = 4096,
+                   .heads = 32,
+                   .kv_heads = 8,
+                   .head_dim = 128};
+  const Cost expected = variant.CostOf(Operation(decode)).value();
+  decode.kernel = AttentionKernel::kCudnn;
+  EXPECT_EQ(model.CostOf(Operation(decode))->mean, expected.mean);
+  Attention prompt{.q_len = 4096, .kv_len = 4096, .heads = 32, .kv_heads = 8, .head_dim = 128};
+  const Cost plain = model.CostOf(Operation(prompt)).value();
+  prompt.kernel = AttentionKernel::kCudnn;
+  EXPECT_EQ(model.CostOf(Operation(prompt))->mean, plain.mean);
+  EXPECT_EQ(model.CostOf(Operation(prompt))->high, plain.high);
+}
+
+// The weight gradient of a vocabulary of 128,256: no table reaches it, its half is inside.
+TEST(ShippedProfilesTest, AProductBeyondTheTableIsTwoOfHalfItsLongestSide) {
+  const MeasuredCostModel model(ReadProfile(PathOf("h100-sxm")).value(), ShippedGpu("h100-sxm"));
+  const Cost whole = model.CostOf(Operation(Gemm{.m = 128256, .n = 4096, .k = 4096})).value();
+  const Cost half = model.CostOf(Operation(Gemm{.m = 64128, .n = 4096, .k = 4096})).value();
+  EXPECT_DOUBLE_EQ(whole.mean.base(), 2 * half.mean.base());
+  EXPECT_EQ(whole.evidence, Evidence::kExtrapolated);
+  EXPECT_NEAR(whole.high / whole.mean, half.high / half.mean * std::exp(0.05), 1e-9);
+}
+
 }  // namespace
 }  // namespace ridgeline::calibration

@@ -25,7 +25,8 @@ TEST(KernelRecipeTest, LettersAreTensorsOfThePart) {
 }
 
 TEST(KernelRecipeTest, AKernelReadsAsItIsWritten) {
-  for (const char* const text : {"xx>xxr", ">f", "x>", "f>x*1.5"}) {
+  for (const char* const text : {"xx>xxr", ">f", "x>", "f>x*1.5", "x>x~2.2", ">x*0.6~0.6",
+                                 "x>xr@2.5us", "x>xr~3@1.9us+1ns"}) {
     EXPECT_EQ(RecipeKernel::Parse(text)->Text(), text);
   }
   EXPECT_EQ(RecipeKernel::Parse("f>x*1.5")->factor, 1.5);
@@ -39,6 +40,17 @@ TEST(KernelRecipeTest, AFactorScalesWhatItMoves) {
   EXPECT_EQ(work.written.base(), 4000);
   EXPECT_EQ(work.kind, MemoryBoundKind::kRmsNorm);
   EXPECT_EQ(work.rows, 10);
+}
+
+// Bound by issue, a kernel moves its own bytes and is at least as long as a multiple of them; with
+// a least time, no shorter than 1.9 us and 1 ns for each of the 100 elements of a row.
+TEST(KernelRecipeTest, IssueAndLeastTimesStandBesideTheBytes) {
+  const RecipeExtent extent{.elements = 1000, .rows = 10};
+  const auto work = OperationOf(*RecipeKernel::Parse("x>x~2@1.9us+1ns"), extent,
+                                MemoryBoundKind::kRotary, /*is_alone=*/true);
+  EXPECT_EQ(work.read.base(), 2000);
+  EXPECT_EQ(work.issued.base(), 8000);
+  EXPECT_NEAR(work.least.base(), 2.0e-6, 1e-15);
 }
 
 // One of several kernels is pointwise: an addition where it reads more, a cast where it writes
@@ -56,14 +68,16 @@ TEST(KernelRecipeTest, OneOfSeveralIsPricedByWhatItMoves) {
 TEST(KernelRecipeTest, MistakesAreShownWhereTheyStand) {
   const auto document = ParseDocument(
       "framework.yaml",
-      "norm: {forward: [\"x>y\"]}\nresidual: {forward: [xx]}\nloss: {backward: [\"f>x*0\"]}\n");
+      "norm: {forward: [\"x>y\"]}\nresidual: {forward: [xx]}\nloss: {backward: [\"f>x*0\"]}\n"
+      "bias: {forward: [\"x>x@2ms\"]}\nfork: {backward: [\"x>x@2us+1us\"]}\n");
   ASSERT_TRUE(document.has_value());
   const auto recipes = Decode<Recipes>(*document);
   ASSERT_FALSE(recipes.has_value());
   const std::string text = RenderError(recipes.error());
   for (const char* const expected :
        {"framework.yaml:1:18", "no tensor of a recipe: y", "framework.yaml:2:22",
-        "a kernel reads and writes: xx", "no factor of a kernel's time: 0"}) {
+        "a kernel reads and writes: xx", "no factor of a kernel's time: 0",
+        "no least time of a kernel: 2ms", "no least time of a kernel: 2us+1us"}) {
     EXPECT_THAT(text, testing::HasSubstr(expected));
   }
 }
