@@ -40,14 +40,17 @@ TEST(ForwardSimulationTest, SharesAddUpToThePass) {
 
 // Measured: vLLM 0.19.1, this model, GPU and batch: 6.44 ms + 4.37e-5 ms a token of context (vLLM
 // blog, 22 April 2026). Weights alone at the vendor's bandwidth take 15.0 GB / 3.35 TB/s = 4.48 ms,
-// which nothing beats. This model says 5.3 ms at 1,024 tokens (see the property): the measured step
-// holds host gaps and the dip of small kernels that a roofline has not. Not fitted.
+// which nothing beats. vLLM fuses what lies between the products, as Inductor does; PyTorch's own
+// kernels, one an operator, take longer. Nothing here was fitted to vLLM.
 TEST(ForwardSimulationTest, ADecodeStepIsBoundByItsWeights) {
   const sim::Report report = ReportOf();
   const double milliseconds = Value(report, "pass_time") * 1e3;
   std::printf("pass %.4f ms, measured %.4f ms\n", milliseconds, 6.44 + 4.37e-5 * 1024);
   EXPECT_GT(milliseconds, 4.48);
-  EXPECT_LT(milliseconds, 6.44 + 4.37e-5 * 1024);
+  const double fused =
+      Value(ReportOf({"forward.framework=pytorch-compile-graph"}), "pass_time") * 1e3;
+  EXPECT_LT(fused, 6.44 + 4.37e-5 * 1024) << "at the roofline's rates, which no kernel reaches";
+  EXPECT_GT(milliseconds, fused);
   const double longer = Value(ReportOf({"forward.context=101024"}), "pass_time") * 1e3;
   std::printf("slope %.3g ms/token, measured 4.37e-5\n", (longer - milliseconds) / 1e5);
   // 131,072 B a token at 3.35 TB/s.
@@ -104,10 +107,11 @@ TEST(ForwardSimulationTest, WhatIsNotBuiltSaysSo) {
 // The last of 32 layers is issued after 32 s and 10 us; of what the GPU does, that layer and the
 // head come after it, and the rest is hidden.
 TEST(ForwardSimulationTest, ASlowHostIsWaitedFor) {
-  const sim::Report graph = ReportOf();
+  const sim::Report graph =
+      ReportOf({"forward.framework={base: pytorch-graph, host: {step: 0 s, launch_latency: 0 s}}"});
   const sim::Report eager =
-      ReportOf({"forward.framework={base: pytorch-graph, host: {layer_forward: 1 s, "
-                "launch_latency: 10 us}}"});
+      ReportOf({"forward.framework={base: pytorch-graph, host: {step: 0 s, "
+                "layer_forward: 1 s, launch_latency: 10 us}}"});
   EXPECT_EQ(graph.Find("time.host"), nullptr);
   const double host = Value(eager, "time.host");
   EXPECT_NEAR(host, Value(eager, "pass_time") - Value(graph, "pass_time"), 1e-11);
