@@ -91,13 +91,15 @@ Result<TrainingCosts> TrainingCosts::Of(const TrainingSpace& space,
          // how many there are.
          counts_micro_batches ? at.pp : 0},
         i);
+    // Inside a node, reductions slow the backward that they run beside, and it them: then the
+    // layers count too. Replicas are neighbours of their tensor-parallel ranks.
+    const bool reduces_in_node = at.gpus / at.pp <= space.scenario.cluster.node.gpus;
     costs.parts_.push_back(
         {.layers = layers,
          .chunks = chunk_keys.IndexOf({at.pp * at.vpp}, i),
-         // Reductions slow the backward that they run beside, and it them: its layers count too.
          .epilogue = epilogue_keys.IndexOf(
              {at.gpus, at.tp, at.pp, at.vpp, at.ep, static_cast<int64_t>(at.sharding),
-              static_cast<int64_t>(layers)},
+              reduces_in_node ? static_cast<int64_t>(layers) : -1},
              i)});
   }
 
