@@ -222,7 +222,10 @@ std::string Trust(const sim::Report& report) {
                         100 * (headline->high / headline->value - 1));
     if (report.calibration) {
       // Ranges of measured costs are those of kernels and links, and of nothing else.
-      text += " by kernels and links, host time and composition not in it";
+      // A report that names the host's time holds its range too.
+      text += report.Find("time.host") != nullptr
+                  ? " by kernels, links and host, composition not in it"
+                  : " by kernels and links, host time and composition not in it";
     }
   }
   text += MeasuredShare(report);
