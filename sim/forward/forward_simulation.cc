@@ -260,7 +260,7 @@ void AddMemory(sim::Report& report, const sim::Scenario& scenario,
   const Bytes weights = workloads::WeightBytesOnRank(settings);
   const Bytes cache = CacheBytes(settings, forward);
   const Bytes activations = std::max(workloads::LayerActivationBytes(settings, tokens), logits);
-  const Bytes context = Bytes::FromBase(training::kContextMebibytes * 1048576.0);
+  const Bytes context = forward.framework.allocator.context;
   const Bytes peak = weights + cache + activations + context;
   const Bytes capacity = scenario.cluster.gpu.memory.capacity;
   report.fits = !(capacity < peak);

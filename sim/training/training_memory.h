@@ -27,11 +27,10 @@ struct MemoryUse {
   Bytes allocated() const { return weights + gradients + optimizer + activations + workspace; }
 };
 
-/// What the CUDA context and the libraries' kernels take beside the allocator: 1,573 MiB on an A100
-/// by nvidia-smi (bigscience-workshop/bigscience, train/tr11-176B-ml/chronicles-prequel.md).
-inline constexpr double kContextMebibytes = 1573;
-// A caching allocator reserves 1.03 to 1.07 times what is allocated (MooreThreads/SimuMax,
-// docs/b200) where a framework says nothing else: workloads::Allocator.
+// The CUDA context takes 1,573 MiB on an A100 by nvidia-smi (bigscience-workshop/bigscience,
+// train/tr11-176B-ml/chronicles-prequel.md), and a caching allocator reserves 1.03 to 1.07 times
+// what is allocated (MooreThreads/SimuMax, docs/b200), where a framework says nothing else:
+// workloads::Allocator.
 
 /// What must fit of a GPU's memory: the middle of what the allocator reserves, and the context.
 inline Bytes PeakOf(Bytes allocated, const workloads::Allocator& allocator = {}) {

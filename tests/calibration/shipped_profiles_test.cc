@@ -116,6 +116,14 @@ TEST(ShippedProfilesTest, MeasuredShapesAreGivenAsMeasured) {
   }
 }
 
+constexpr Attention kDecode{.phase = AttentionPhase::kDecode,
+                            .batch = 16,
+                            .q_len = 1,
+                            .kv_len = 4096,
+                            .heads = 32,
+                            .kv_heads = 8,
+                            .head_dim = 128};
+
 // FlashAttention-2 has its own tables for decoding (variant "flash"); for whole prompts it takes
 // the fused kernel's time, extrapolated, from 1/1.08 of its low end to 1/0.55 of its high one.
 TEST(ShippedProfilesTest, FlashAttention2IsPricedByItsVariantElseWithinAWiderRange) {
@@ -123,13 +131,7 @@ TEST(ShippedProfilesTest, FlashAttention2IsPricedByItsVariantElseWithinAWiderRan
   const Profile profile = ReadProfile(PathOf("h100-sxm")).value();
   const MeasuredCostModel model(profile, gpu);
   const MeasuredCostModel variant(OfSource(profile, "own", "flash"), gpu);
-  Attention decode{.phase = AttentionPhase::kDecode,
-                   .batch = 16,
-                   .q_len = 1,
-                   .kv_len = 4096,
-                   .heads = 32,
-                   .kv_heads = 8,
-                   .head_dim = 128};
+  Attention decode = kDecode;
   const Cost expected = variant.CostOf(Operation(decode)).value();
   decode.kernel = AttentionKernel::kFlash2;
   EXPECT_EQ(model.CostOf(Operation(decode)).value().mean, expected.mean);
@@ -156,13 +158,7 @@ TEST(ShippedProfilesTest, CudnnDecodesByItsVariant) {
   const Profile profile = ReadProfile(PathOf("h200-sxm")).value();
   const MeasuredCostModel model(profile, gpu);
   const MeasuredCostModel variant(OfSource(profile, "own", "cudnn"), gpu);
-  Attention decode{.phase = AttentionPhase::kDecode,
-                   .batch = 16,
-                   .q_len = 1,
-                   .kv_len = 4096,
-                   .heads = 32,
-                   .kv_heads = 8,
-                   .head_dim = 128};
+  Attention decode = kDecode;
   const Cost expected = variant.CostOf(Operation(decode)).value();
   decode.kernel = AttentionKernel::kCudnn;
   EXPECT_EQ(model.CostOf(Operation(decode))->mean, expected.mean);
