@@ -118,6 +118,10 @@ constexpr std::array<std::string_view, 4> kAttentionKernelNames = {"flash", "nai
                                                                    "cudnn"};
 constexpr std::array<std::string_view, 6> kCollectiveNames = {
     "all_reduce", "all_gather", "reduce_scatter", "all_to_all", "broadcast", "send"};
+constexpr std::array<std::string_view, 12> kAlgorithmNames = {
+    "chosen",        "ring", "tree",         "nvls",     "nvls-tree", "collnet-direct",
+    "collnet-chain", "pat",  "hierarchical", "pairwise", "one-shot",  "two-shot"};
+constexpr std::array<std::string_view, 4> kProtocolNames = {"chosen", "ll", "ll128", "simple"};
 
 template <class... F>
 struct Overloaded : F... {
@@ -168,6 +172,14 @@ std::string_view AttentionKernelName(AttentionKernel kernel) {
 
 std::string_view CollectiveName(CollectiveKind kind) {
   return kCollectiveNames[static_cast<size_t>(kind)];
+}
+
+std::string_view AlgorithmName(CollectiveAlgorithm algorithm) {
+  return kAlgorithmNames[static_cast<size_t>(algorithm)];
+}
+
+std::string_view ProtocolName(CollectiveProtocol protocol) {
+  return kProtocolNames[static_cast<size_t>(protocol)];
 }
 
 std::string Describe(const Operation& operation) {

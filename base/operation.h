@@ -116,12 +116,38 @@ using Operation = std::variant<Gemm, GroupedGemm, Attention, MemoryBound>;
 
 enum class CollectiveKind { kAllReduce, kAllGather, kReduceScatter, kAllToAll, kBroadcast, kSend };
 
+/// How a collective is done, in NCCL's words; kOneShot and kTwoShot are the all-reduces that
+/// serving engines write themselves (every rank reads all peers at once; or reduce-scatter and
+/// all-gather by direct reads). kHierarchical: reduce-scatter in the node, all-reduce over nodes,
+/// all-gather. kPairwise: sends and receives, as all-to-all and send are done.
+enum class CollectiveAlgorithm {
+  kChosen,  // whichever the library takes at that size
+  kRing,
+  kTree,
+  kNvls,
+  kNvlsTree,
+  kCollNetDirect,
+  kCollNetChain,
+  kPat,
+  kHierarchical,
+  kPairwise,
+  kOneShot,
+  kTwoShot
+};
+/// NCCL's three ways to move bytes: words with flags, 128-byte lines with flags, chunks behind a
+/// fence.
+enum class CollectiveProtocol { kChosen, kLl, kLl128, kSimple };
+/// "ring", "nvls-tree", "one-shot" ...; "ll", "ll128", "simple"; "chosen".
+std::string_view AlgorithmName(CollectiveAlgorithm algorithm);
+std::string_view ProtocolName(CollectiveProtocol protocol);
+
 /// Which ranks take part, as far as timing goes: `ranks` of them, `ranks_per_node` on each node
-/// (the last may hold fewer). Parallel jobs run as many equal groups side by side as fill the node,
-/// so each rank is given one GPU's share of the NICs.
+/// (the last may hold fewer), every `node_stride`-th node. Parallel jobs run as many equal groups
+/// side by side as fill the cluster, so each rank is given one GPU's share of the NICs.
 struct RankGroup {
   int64_t ranks = 1;
   int64_t ranks_per_node = 1;
+  int64_t node_stride = 1;  // from a node of the group to its next one; 1: they are neighbours
   friend bool operator==(const RankGroup&, const RankGroup&) = default;
 };
 
@@ -133,6 +159,8 @@ struct Collective {
   Bytes bytes;
   RankGroup group;
   DType dtype = DType::kBf16;
+  CollectiveAlgorithm algorithm = CollectiveAlgorithm::kChosen;
+  CollectiveProtocol protocol = CollectiveProtocol::kChosen;
   friend bool operator==(const Collective&, const Collective&) = default;
 };
 

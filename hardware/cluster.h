@@ -10,6 +10,7 @@
 #include "hardware/fabric.h"
 #include "hardware/gpu.h"
 #include "hardware/measured_costs.h"
+#include "hardware/network_model.h"
 #include "hardware/node.h"
 
 namespace ridgeline::hardware {
@@ -34,6 +35,8 @@ struct Cluster {
   Node node;
   int64_t nodes = 1;
   Fabric fabric;  // kind kNone for a single node
+  /// How what crosses its links is priced: the scenario's `network:` block.
+  NetworkModel network;
   /// Shared: one profile's tables serve every cluster of its GPU. Null: nothing was measured.
   std::shared_ptr<const MeasuredCosts> measured = nullptr;
   bool takes_measured_only = false;  // an answer that rests on other costs is refused

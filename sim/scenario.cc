@@ -131,14 +131,17 @@ Result<Scenario> ResolveScenario(const Node& document, const hardware::Catalog& 
   Diagnostics diagnostics;
   Scenario scenario;
   scenario.seed = static_cast<uint64_t>(written.seed);
-  if (written.network.fidelity != NetworkFidelity::kAnalytic) {
+  if (written.network.fidelity != hardware::NetworkFidelity::kAnalytic) {
     diagnostics.Add(ErrorAt(document, "network.fidelity",
                             "not built yet: network fidelity " +
-                                Codec<NetworkFidelity>::Write(written.network.fidelity),
+                                Codec<hardware::NetworkFidelity>::Write(written.network.fidelity),
                             "use network.fidelity: analytic", ErrorCode::kUnimplemented));
   }
   std::optional<hardware::Cluster> cluster =
       Take(catalog.ResolveCluster(written.cluster), document, "cluster", diagnostics);
+  if (cluster) {
+    cluster->network = written.network;
+  }
   if (CheckBlocks(written, document, diagnostics)) {
     if (written.training) {
       scenario.training =
@@ -162,7 +165,8 @@ Result<Scenario> ResolveScenario(const Node& document, const hardware::Catalog& 
   } else {
     WriteDefaults(*scenario.forward, resolved);
   }
-  resolved.Set("network.fidelity", Codec<NetworkFidelity>::Write(written.network.fidelity));
+  resolved.Set("network.fidelity",
+               Codec<hardware::NetworkFidelity>::Write(written.network.fidelity));
   resolved.Set("seed", std::to_string(written.seed));
   scenario.resolved = resolved.Take();
   return scenario;

@@ -22,16 +22,6 @@
 
 namespace ridgeline::sim {
 
-/// How the network is priced.
-enum class NetworkFidelity { kAnalytic, kFlow, kSimGrid };
-EnumTable<NetworkFidelity> EnumNames(Tag<NetworkFidelity>);
-
-struct NetworkSettings {
-  NetworkFidelity fidelity = NetworkFidelity::kAnalytic;
-  friend bool operator==(const NetworkSettings&, const NetworkSettings&) = default;
-};
-const Schema<NetworkSettings>& SchemaOf(Tag<NetworkSettings>);
-
 /// The document's top level, as written: a cluster, and one of training, serving with its workload,
 /// or forward.
 struct ScenarioDocument {
@@ -41,7 +31,7 @@ struct ScenarioDocument {
   std::optional<workloads::Workload> workload;
   std::optional<workloads::ForwardPass> forward;
   std::map<std::string, std::string> targets;  // "ttft.p99" -> "2 s"
-  NetworkSettings network;
+  hardware::NetworkModel network;
   int64_t seed = 1;
 };
 const Schema<ScenarioDocument>& SchemaOf(Tag<ScenarioDocument>);

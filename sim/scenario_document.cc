@@ -1,26 +1,8 @@
-#include <array>
 #include <utility>
 
 #include "sim/scenario.h"
 
 namespace ridgeline::sim {
-
-EnumTable<NetworkFidelity> EnumNames(Tag<NetworkFidelity>) {
-  static constexpr std::array<std::pair<std::string_view, NetworkFidelity>, 3> kTable = {{
-      {"analytic", NetworkFidelity::kAnalytic},
-      {"flow", NetworkFidelity::kFlow},
-      {"simgrid", NetworkFidelity::kSimGrid},
-  }};
-  return kTable;
-}
-
-const Schema<NetworkSettings>& SchemaOf(Tag<NetworkSettings>) {
-  static const Schema<NetworkSettings> schema =
-      Schema<NetworkSettings>("how the network is priced")
-          .Optional("fidelity", &NetworkSettings::fidelity,
-                    "closed forms (analytic), flows that share links (flow), or SimGrid");
-  return schema;
-}
 
 const Schema<ScenarioDocument>& SchemaOf(Tag<ScenarioDocument>) {
   static const Schema<ScenarioDocument> schema =

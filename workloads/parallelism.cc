@@ -18,7 +18,9 @@ constexpr int64_t kMaxDegree = int64_t{1} << 20;
 RankGroup StridedGroup(int64_t ranks, int64_t stride, const Layout& layout) {
   const int64_t node = layout.gpus_per_node;
   if (ranks <= 1 || stride >= node) {
-    return {.ranks = ranks, .ranks_per_node = layout.gpus() <= node ? ranks : 1};
+    return {.ranks = ranks,
+            .ranks_per_node = layout.gpus() <= node ? ranks : 1,
+            .node_stride = std::max<int64_t>(1, stride / node)};
   }
   // Blocks of ranks x stride GPUs begin at multiples of `step` within a node, and a block's groups
   // at its first `stride` GPUs; the group that begins last in its node reaches the furthest.
@@ -353,7 +355,9 @@ RankGroup BoundaryGroup(const Layout& layout, int64_t stage) {
   const int64_t first = is_wrap ? 0 : stage * ranks;
   const int64_t last = is_wrap ? layout.gpus() - 1 : (stage + 2) * ranks - 1;
   const bool shares_node = first / layout.gpus_per_node == last / layout.gpus_per_node;
-  return {.ranks = 2, .ranks_per_node = shares_node ? 2 : 1};
+  return {.ranks = 2,
+          .ranks_per_node = shares_node ? 2 : 1,
+          .node_stride = std::max<int64_t>(1, ranks / layout.gpus_per_node)};
 }
 
 Result<Layout> CheckLayout(const Model& model, const LayoutRequest& request) {

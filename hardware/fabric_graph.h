@@ -1,0 +1,71 @@
+/// A cluster's wiring as a graph: GPUs, NVSwitches, PCIe switches, hosts, NICs and the fabric's
+/// switches, joined by directed links. Built from descriptions (node.h, fabric.h) by one builder a
+/// kind of fabric; drawn by `describe fabric`; what flows run over.
+///
+/// A *resource* is what flows compete for: one directed link where a flow keeps to one path (ECMP),
+/// or all links of a switch (or pod) to the tier above or below where packets are sprayed over them
+/// (adaptive routing), whose capacity is their sum.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/units.h"
+#include "hardware/cluster.h"
+
+namespace ridgeline::hardware {
+
+enum class VertexKind { kGpu, kNvSwitch, kPcieSwitch, kHost, kNic, kLeaf, kSpine, kCore };
+
+struct FabricVertex {
+  VertexKind kind = VertexKind::kGpu;
+  int32_t node = -1;  // of the cluster; -1 for the fabric's switches
+  int32_t index = 0;  // within its node, or within its tier
+};
+
+struct FabricLink {
+  int32_t from = 0;
+  int32_t to = 0;
+  BytesPerSecond peak;       // all cables together, this direction
+  BytesPerSecond sustained;  // what NCCL gets through them
+  Seconds latency;
+  int32_t cables = 1;
+  int32_t resource = 0;
+};
+
+struct FabricResource {
+  BytesPerSecond peak;
+  BytesPerSecond sustained;
+  bool is_between_switches =
+      false;  // of the fabric: what oversubscription and other jobs make scarce
+};
+
+class FabricGraph {
+ public:
+  /// Errors, each with the place of the key in the user's file and a hint: parts that nothing
+  /// joins, links to themselves or round in a circle where the kind allows none, bandwidth not
+  /// above zero, negative latency, more nodes than the fabric holds. O(vertices + links).
+  static Result<FabricGraph> Of(const Cluster& cluster);
+
+  std::span<const FabricVertex> vertices() const { return vertices_; }
+  std::span<const FabricLink> links() const { return links_; }
+  std::span<const FabricResource> resources() const { return resources_; }
+  std::span<const int32_t> out(int32_t vertex) const;  // links that leave it
+  int32_t gpu(int64_t node, int64_t index) const;      // its vertex
+  std::string NameOf(int32_t vertex) const;            // "node3.gpu1", "leaf12", "spine0"
+
+ private:
+  friend class FabricGraphBuilder;
+  std::vector<FabricVertex> vertices_;
+  std::vector<FabricLink> links_;
+  std::vector<FabricResource> resources_;
+  std::vector<int32_t> out_begin_;
+  std::vector<int32_t> out_links_;
+  std::vector<int32_t> gpu_vertex_;
+  int64_t gpus_per_node_ = 0;
+};
+
+}  // namespace ridgeline::hardware
