@@ -11,15 +11,15 @@ TrainingEvaluator::TrainingEvaluator(const TrainingSpace& space,
                                      const TrainingCosts& costs)
     : space_(&space), points_(&points), costs_(&costs), scenario_(space.training()) {}
 
-training::StageView TrainingEvaluator::Take(size_t point, const PointCosts& costs) {
+Result<training::StageView> TrainingEvaluator::Take(size_t point, const PointCosts& costs) {
   ApplyPoint(*space_, (*points_)[point], scenario_);
-  sends_ = training::CostBoundarySends(scenario_, costs_->time());
-  return {costs.layers->layers, *costs.chunks, sends_};
+  ASSIGN_OR_RETURN(sends_, training::CostBoundarySends(scenario_, costs_->time()));
+  return training::StageView{costs.layers->layers, *costs.chunks, sends_};
 }
 
 Result<Screening> TrainingEvaluator::Screen(size_t point) {
   const PointCosts costs = costs_->At(point);
-  const training::StageView stages = Take(point, costs);
+  ASSIGN_OR_RETURN(const training::StageView stages, Take(point, costs));
   Screening screening;
   screening.fits_clock = training::FitsClock(scenario_, stages, *costs.epilogue).has_value();
   if (!screening.fits_clock) {
@@ -47,7 +47,7 @@ Result<Screening> TrainingEvaluator::Screen(size_t point) {
 
 Result<engine::Picoseconds> TrainingEvaluator::StepTime(size_t point, const Stop& stop) {
   const PointCosts costs = costs_->At(point);
-  const training::StageView stages = Take(point, costs);
+  ASSIGN_OR_RETURN(const training::StageView stages, Take(point, costs));
   sweep_.Load(scenario_, stages, *costs.epilogue);
   return sweep_.Makespan(stop);
 }

@@ -25,14 +25,14 @@ class TrainingEvaluator {
   TrainingEvaluator(const TrainingSpace& space, const std::vector<TrainingPoint>& points,
                     const TrainingCosts& costs);
 
-  /// Errors: those of training::CountMemory.
+  /// Errors: those of training::CountMemory and of what prices sends.
   Result<Screening> Screen(size_t point);
   /// Of a point that fits the clock. Errors: kCancelled and kDeadlineExceeded from `stop`.
   Result<engine::Picoseconds> StepTime(size_t point, const Stop& stop);
 
  private:
   /// Makes `scenario_` and the sends those of the point.
-  training::StageView Take(size_t point, const PointCosts& costs);
+  Result<training::StageView> Take(size_t point, const PointCosts& costs);
 
   const TrainingSpace* space_;
   const std::vector<TrainingPoint>* points_;

@@ -52,6 +52,10 @@ Result<Cost> OperationTime::OfKernel(Result<Cost> cost, const Operation& operati
   return cost;
 }
 
+Result<Cost> OperationTime::CostOf(const Collective& collective) const {
+  return network_->CostOf(collective);
+}
+
 std::vector<hardware::RateInUse> OperationTime::RatesFor(const hardware::RunProfile& run) const {
   std::vector<hardware::RateInUse> rates = gpu_->RatesFor(run);
   for (hardware::RateInUse& rate : network_->RatesFor(run)) {

@@ -55,7 +55,9 @@ class OperationTime {
                                   const hardware::Condition& condition) const {
     return gpu_->CostOfLayer(layer, condition);
   }
-  Cost CostOf(const Collective& collective) const { return network_->CostOf(collective); }
+  /// Errors: under `flow` and `simgrid` those of the fabric and of the runner (hardware/
+  /// fabric_graph.h, sim/engine/traffic.h); none under `analytic`.
+  Result<Cost> CostOf(const Collective& collective) const;
 
   /// What the operations run on.
   const hardware::Gpu& gpu() const { return *described_; }

@@ -108,7 +108,7 @@ Result<std::vector<TimedStep>> TimePass(std::vector<RepeatedStep> pass, int64_t 
                                   .bytes = wanted.bytes,
                                   .group = {.ranks = tp, .ranks_per_node = tp},
                                   .dtype = wanted.dtype};
-      cost = time.CostOf(collective);
+      ASSIGN_OR_RETURN(cost, time.CostOf(collective));
       reliance.Add(collective, cost, static_cast<double>(step.count));
     }
     // One repetition becomes whole picoseconds; the sum of equal ones is exact.

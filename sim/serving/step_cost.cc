@@ -108,7 +108,8 @@ Result<sim::Reliance> RelianceOfStep(const sim::Scenario& scenario,
                                     .bytes = wanted.bytes,
                                     .group = {.ranks = serving.tp, .ranks_per_node = serving.tp},
                                     .dtype = wanted.dtype};
-        reliance.Add(collective, time.CostOf(collective), times);
+        ASSIGN_OR_RETURN(const Cost cost, time.CostOf(collective));
+        reliance.Add(collective, cost, times);
       }
     }
     return {};

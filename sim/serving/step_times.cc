@@ -134,7 +134,7 @@ Result<StepTimes::Times> StepTimes::CostTokens(int64_t tokens, int64_t sampled) 
     } else if (const auto* operation = std::get_if<Operation>(&works[i])) {
       ASSIGN_OR_RETURN(costs[i], time_.CostOf(*operation));
     } else {
-      costs[i] = time_.CostOf(std::get<Collective>(works[i]));
+      ASSIGN_OR_RETURN(costs[i], time_.CostOf(std::get<Collective>(works[i])));
     }
     const auto count = static_cast<double>(steps[i].count);
     sums[static_cast<size_t>(Bound::kMean)] += costs[i].mean.base() * 1e12 * count;

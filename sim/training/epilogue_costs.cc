@@ -64,9 +64,9 @@ Result<Duration> MemoryTime(const compute::OperationTime& time, MemoryBoundKind 
                        .evidence = cost.evidence});
 }
 
-Duration CollectiveTime(const compute::OperationTime& time, const Collective& collective,
-                        sim::Reliance& reliance, double times = 1) {
-  const Cost cost = time.CostOf(collective);
+Result<Duration> CollectiveTime(const compute::OperationTime& time, const Collective& collective,
+                                sim::Reliance& reliance, double times = 1) {
+  ASSIGN_OR_RETURN(const Cost cost, time.CostOf(collective));
   reliance.Add(collective, cost, times);
   return Duration::Of(cost);
 }
@@ -192,19 +192,17 @@ Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const 
                                 costs.reliance,
                                 again ? static_cast<double>(training.micro_batches) : 1.0);
         };
-        costs.reductions.push_back({.rank = rank,
-                                    .after_chunk = chunk,
-                                    .after_layer = layer,
-                                    .duration = duration_of(reduce, dtypes.reduce)});
+        ASSIGN_OR_RETURN(const Duration reduction, duration_of(reduce, dtypes.reduce));
+        costs.reductions.push_back(
+            {.rank = rank, .after_chunk = chunk, .after_layer = layer, .duration = reduction});
         if (costs.copies_gradients) {
           RETURN_IF_ERROR(CostBucketCopies(training.framework, bucket, time, costs));
         }
         if (is_sharded) {
+          ASSIGN_OR_RETURN(const Duration gather,
+                           duration_of(CollectiveKind::kAllGather, dtypes.parameters));
           gathers.push_back(
-              {.rank = rank,
-               .before_chunk = chunk,
-               .before_layer = layer,
-               .duration = duration_of(CollectiveKind::kAllGather, dtypes.parameters)});
+              {.rank = rank, .before_chunk = chunk, .before_layer = layer, .duration = gather});
         }
       }
       bucket = 0;
@@ -238,8 +236,9 @@ Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const 
                         static_cast<double>(training.model.hidden) /
                         static_cast<double>(layout.tp) * BytesPerElement(dtypes.reduce);
     const RankGroup ends = workloads::BoundaryGroup(layout, layout.pp - 1);
-    const Duration duration = CollectiveTime(
-        time, {CollectiveKind::kAllReduce, table, ends, dtypes.reduce}, costs.reliance, 2);
+    ASSIGN_OR_RETURN(const Duration duration,
+                     CollectiveTime(time, {CollectiveKind::kAllReduce, table, ends, dtypes.reduce},
+                                    costs.reliance, 2));
     costs.tied_reduction.assign(pp, Duration{});
     costs.tied_reduction.front() = duration;
     costs.tied_reduction.back() = duration;
@@ -266,9 +265,10 @@ Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const 
   const RankGroup world = {.ranks = layout.gpus(),
                            .ranks_per_node = std::min(layout.gpus(), layout.gpus_per_node)};
   if (costs.clips_gradients) {
-    costs.norm_reduction =
+    ASSIGN_OR_RETURN(
+        costs.norm_reduction,
         CollectiveTime(time, {CollectiveKind::kAllReduce, Bytes::FromBase(4), world, DType::kFp32},
-                       costs.reliance, static_cast<double>(pp));
+                       costs.reliance, static_cast<double>(pp)));
   }
   if (HasHostTime(training.framework.host)) {
     costs.host = HostOf(training.framework.host, stages, costs.update);

@@ -40,18 +40,19 @@ Result<std::vector<ShardedLayer>> CostShardedLayers(const sim::TrainingScenario&
   const workloads::HostTime& host = training.framework.host;
   const auto micro_batches = static_cast<double>(training.micro_batches);
   const auto collective = [&](CollectiveKind kind, const workloads::RankParameters& parameters,
-                              DType dtype, double times) {
+                              DType dtype, double times) -> Result<Duration> {
     Duration total;
-    const auto add = [&](double count, const RankGroup& group) {
+    const auto add = [&](double count, const RankGroup& group) -> Status {
       if (count > 0 && group.ranks > 1) {
         const Collective asked{kind, count * BytesPerElement(dtype), group, dtype};
-        const Cost cost = time.CostOf(asked);
+        ASSIGN_OR_RETURN(const Cost cost, time.CostOf(asked));
         reliance.Add(asked, cost, times);
         total += Duration::Of(cost);
       }
+      return {};
     };
-    add(parameters.dense, dense);
-    add(parameters.experts, experts);
+    RETURN_IF_ERROR(add(parameters.dense, dense));
+    RETURN_IF_ERROR(add(parameters.experts, experts));
     return total;
   };
   const auto copy_time = [&](double count, DType from, DType to, double times) -> Result<Duration> {
@@ -78,7 +79,8 @@ Result<std::vector<ShardedLayer>> CostShardedLayers(const sim::TrainingScenario&
     // The top layer's backward follows its forward at once.
     layer.regathers = training.reshard && position + 1 < layers.size();
     const double gathers = layer.regathers ? 2 * micro_batches : micro_batches;
-    layer.gather = collective(CollectiveKind::kAllGather, parameters, gathered, gathers);
+    ASSIGN_OR_RETURN(layer.gather,
+                     collective(CollectiveKind::kAllGather, parameters, gathered, gathers));
     const double own =
         parameters.dense / static_cast<double>(dense.ranks) +
         parameters.experts / static_cast<double>(std::max<int64_t>(experts.ranks, 1));
@@ -92,7 +94,8 @@ Result<std::vector<ShardedLayer>> CostShardedLayers(const sim::TrainingScenario&
       layer.gather += into_buffer;
     }
     layer.regather = layer.gather;
-    layer.reduce = collective(CollectiveKind::kReduceScatter, parameters, reduced, micro_batches);
+    ASSIGN_OR_RETURN(layer.reduce, collective(CollectiveKind::kReduceScatter, parameters, reduced,
+                                              micro_batches));
     ASSIGN_OR_RETURN(layer.copy_out, copy(parameters.total(), gathered, gathered, 1.0,
                                           host.forward.elementwise, gathers));
     ASSIGN_OR_RETURN(layer.copy_in, copy(parameters.total(), gathered, reduced,

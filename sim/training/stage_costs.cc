@@ -95,7 +95,7 @@ Result<CostedPass> CostPass(const std::vector<Step>& steps, HostOfPass host_of_p
       costed.is_collective = true;
       costed.cause = CauseOf(collective->axis);
       const Collective asked{collective->kind, collective->bytes, group, collective->dtype};
-      const Cost cost = time.CostOf(asked);
+      ASSIGN_OR_RETURN(const Cost cost, time.CostOf(asked));
       costed.duration = Duration::Of(cost);
       pass.reliance.Add(asked, cost);
     } else {
@@ -301,9 +301,9 @@ Result<std::vector<ChunkCosts>> PlaceChunks(const sim::TrainingScenario& trainin
   return chunks;
 }
 
-std::vector<Duration> CostBoundarySends(const sim::TrainingScenario& training,
-                                        const compute::OperationTime& time,
-                                        sim::Reliance* reliance) {
+Result<std::vector<Duration>> CostBoundarySends(const sim::TrainingScenario& training,
+                                                const compute::OperationTime& time,
+                                                sim::Reliance* reliance) {
   const workloads::Layout& layout = training.layout;
   std::vector<Duration> sends;
   if (layout.pp == 1) {
@@ -322,7 +322,7 @@ std::vector<Duration> CostBoundarySends(const sim::TrainingScenario& training,
     std::optional<Duration>& duration = known.at(group.ranks_per_node == 1 ? 0 : 1);
     if (!duration) {
       const Collective send{CollectiveKind::kSend, message, group, training.precision};
-      const Cost cost = time.CostOf(send);
+      ASSIGN_OR_RETURN(const Cost cost, time.CostOf(send));
       duration = Duration::Of(cost);
       if (reliance != nullptr) {
         // Activations one way, their gradients the other; boundaries of a kind counted as one.
@@ -341,7 +341,7 @@ Result<StageCosts> CostStages(const sim::TrainingScenario& training,
   ASSIGN_OR_RETURN(costs.chunks, PlaceChunks(training, layers));
   costs.layers = std::move(layers.layers);
   costs.has_pipeline = training.layout.pp > 1;
-  costs.boundary_sends = CostBoundarySends(training, time, &costs.sends);
+  ASSIGN_OR_RETURN(costs.boundary_sends, CostBoundarySends(training, time, &costs.sends));
   return costs;
 }
 

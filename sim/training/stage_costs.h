@@ -114,9 +114,9 @@ Result<LayerCosts> CostLayers(const sim::TrainingScenario& training,
 Result<std::vector<ChunkCosts>> PlaceChunks(const sim::TrainingScenario& training,
                                             const LayerCosts& layers);
 /// Empty without a pipeline. `reliance` may be null.
-std::vector<Duration> CostBoundarySends(const sim::TrainingScenario& training,
-                                        const compute::OperationTime& time,
-                                        sim::Reliance* reliance = nullptr);
+Result<std::vector<Duration>> CostBoundarySends(const sim::TrainingScenario& training,
+                                                const compute::OperationTime& time,
+                                                sim::Reliance* reliance = nullptr);
 
 /// Lowers and costs a training step's parts. Errors: UNIMPLEMENTED for layers that cannot be
 /// lowered, kFailedPrecondition when the GPU lacks the data type.

@@ -124,6 +124,7 @@ TEST(CalibrationSourceTest, CollectivesAreMeasuredInsideANodeOnly) {
         .CostOf(Collective{.kind = CollectiveKind::kAllReduce,
                            .bytes = Bytes::FromBase(16777216),
                            .group = {.ranks = ranks, .ranks_per_node = per_node}})
+        .value()
         .evidence;
   };
   EXPECT_LE(evidence(8, 8), Evidence::kInterpolated);
@@ -140,6 +141,7 @@ TEST(CalibrationSourceTest, CollectivesOutliveAChangeThatTheirLinksDoNotFeel) {
         .CostOf(Collective{.kind = CollectiveKind::kAllReduce,
                            .bytes = Bytes::FromBase(16777216),
                            .group = {.ranks = 8, .ranks_per_node = 8}})
+        .value()
         .evidence;
   };
   EXPECT_LE(evidence("{memory: {bandwidth: 4 TB/s}}"), Evidence::kInterpolated);

@@ -32,7 +32,8 @@ double SumOf(const sim::Scenario& scenario, const OperationTime& time,
       cost = time.CostOf(Collective{.kind = reduce.kind,
                                     .bytes = reduce.bytes,
                                     .group = {.ranks = tp, .ranks_per_node = tp},
-                                    .dtype = reduce.dtype});
+                                    .dtype = reduce.dtype})
+                 .value();
     }
     sum += cost.mean.base() * 1e12 * static_cast<double>(step.count);
   }
