@@ -7,11 +7,10 @@
 #include <vector>
 
 #include <fmt/format.h>
-#include <unistd.h>
 
+#include "base/child_process.h"
 #include "base/nearest_name.h"
 #include "service/cli/calibrate_actions.h"
-#include "service/cli/child_process.h"
 #include "service/cli/exit_code.h"
 
 namespace ridgeline::cli {
@@ -29,31 +28,6 @@ const std::vector<std::string>& FamilyNames() {
       "check",     "host",  "sustained", "gemm", "hbm",         "moe",         "experts",
       "attention", "paged", "beside",    "peer", "collectives", "beside-ranks"};
   return names;
-}
-
-bool IsProgram(const fs::path& path) {
-  std::error_code error;
-  return fs::is_regular_file(path, error) && access(path.c_str(), X_OK) == 0;
-}
-
-/// Beside this program, then in PATH.
-std::optional<fs::path> FindProgram() {
-  std::error_code error;
-  const fs::path self = fs::read_symlink("/proc/self/exe", error);
-  if (!error && IsProgram(self.parent_path() / kProgram)) {
-    return self.parent_path() / kProgram;
-  }
-  const char* const variable = std::getenv("PATH");  // NOLINT(concurrency-mt-unsafe)
-  std::string_view folders = variable == nullptr ? "" : variable;
-  while (!folders.empty()) {
-    const size_t end = std::min(folders.find(':'), folders.size());
-    fs::path path = fs::path(folders.substr(0, end)) / kProgram;
-    if (end > 0 && IsProgram(path)) {
-      return path;
-    }
-    folders.remove_prefix(std::min(end + 1, folders.size()));
-  }
-  return std::nullopt;
 }
 
 /// The script that measures family after family: installed beside the data, or in the source tree.
@@ -155,7 +129,7 @@ Result<int> CalibrateMeasure(Session& session, Words arguments) {
   if (fs::exists(folder, error) && !fs::is_directory(folder, error)) {
     return InvalidArgument("calibrate measure writes a folder, and this is a file: " + folder);
   }
-  const std::optional<fs::path> program = FindProgram();
+  const std::optional<fs::path> program = FindProgram(kProgram);
   if (!program && !HasDevice()) {
     return NoGpu("no NVIDIA driver");
   }
