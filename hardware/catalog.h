@@ -12,6 +12,7 @@
 
 #include "base/result.h"
 #include "hardware/cluster.h"
+#include "hardware/collective_library.h"
 
 namespace ridgeline::hardware {
 
@@ -52,6 +53,8 @@ class Catalog {
   Result<Node> ResolveNode(const Reference<Node>& reference) const;
   Result<Fabric> ResolveFabric(const Reference<Fabric>& reference) const;
   Result<Cluster> ResolveCluster(const Reference<ClusterDescription>& reference) const;
+  /// A library of configs/collectives, or a path; a file with `base: NAME` holds what differs.
+  Result<std::shared_ptr<const CollectiveLibrary>> ResolveCollectives(std::string_view name) const;
 
   const std::vector<std::filesystem::path>& roots() const { return roots_; }
 

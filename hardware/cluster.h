@@ -28,6 +28,8 @@ struct ClusterDescription {
 };
 const Schema<ClusterDescription>& SchemaOf(Tag<ClusterDescription>);
 
+struct CollectiveLibrary;
+
 /// Everything resolved: what costs are computed from.
 struct Cluster {
   std::string name;  // as a person would say it: "64 x dgx-h100, rail-optimized-400g"
@@ -37,6 +39,9 @@ struct Cluster {
   Fabric fabric;  // kind kNone for a single node
   /// How what crosses its links is priced: the scenario's `network:` block.
   NetworkModel network;
+  /// What `network.library` names: whoever changes the name resolves it again
+  /// (Catalog::ResolveCollectives). Shared; never null once resolved.
+  std::shared_ptr<const CollectiveLibrary> collectives = nullptr;
   /// Shared: one profile's tables serve every cluster of its GPU. Null: nothing was measured.
   std::shared_ptr<const MeasuredCosts> measured = nullptr;
   bool takes_measured_only = false;  // an answer that rests on other costs is refused

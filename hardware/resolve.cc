@@ -1,6 +1,8 @@
 // References become structs: the half of Catalog that decodes.
 #include <algorithm>
 #include <array>
+#include <iterator>
+#include <memory>
 #include <span>
 #include <type_traits>
 #include <utility>
@@ -249,6 +251,41 @@ Result<Fabric> Catalog::ResolveFabric(const Reference<Fabric>& reference) const 
   return Resolve(*this, "fabrics", reference, PathOf(reference, "cluster.fabric"));
 }
 
+Result<std::shared_ptr<const CollectiveLibrary>> Catalog::ResolveCollectives(
+    std::string_view name) const {
+  constexpr int kMostBases = 8;
+  // The file, its base, the base's base ...: each is laid over the next.
+  std::vector<Document> layers;
+  std::string first;
+  for (std::string next(name); !next.empty();) {
+    ASSIGN_OR_RETURN(const std::filesystem::path file, FindOrPath("collectives", next));
+    ASSIGN_OR_RETURN(Document document, ReadDocument(file));
+    if (layers.empty()) {
+      first = file.stem().string();
+    }
+    if (layers.size() == kMostBases) {
+      return InvalidArgument(fmt::format("bases without end: {}", name),
+                             "a library's base must not lead back to it");
+    }
+    const Document* const base = document.Find("base");
+    next = base != nullptr && base->is_scalar() ? base->scalar : std::string();
+    EraseAt(document, "base");
+    layers.push_back(std::move(document));
+  }
+  if (layers.empty()) {
+    return InvalidArgument("no collective library is named", "name one of configs/collectives");
+  }
+  Document whole = std::move(layers.back());
+  for (auto layer = std::next(layers.rbegin()); layer != layers.rend(); ++layer) {
+    whole = MergeNodes(std::move(whole), *layer);
+  }
+  ASSIGN_OR_RETURN(CollectiveLibrary library, Decode<CollectiveLibrary>(whole));
+  if (library.name.empty()) {
+    library.name = first;
+  }
+  return std::make_shared<const CollectiveLibrary>(std::move(library));
+}
+
 Result<Cluster> Catalog::ResolveCluster(const Reference<ClusterDescription>& reference) const {
   Result<ClusterDescription> found =
       Resolve(*this, "clusters", reference, PathOf(reference, "cluster"));
@@ -297,6 +334,7 @@ Result<Cluster> Catalog::ResolveCluster(const Reference<ClusterDescription>& ref
   cluster.name = cluster.nodes == 1 ? cluster.node.name
                                     : fmt::format("{} x {}, {}", cluster.nodes, cluster.node.name,
                                                   cluster.fabric.name);
+  ASSIGN_OR_RETURN(cluster.collectives, ResolveCollectives(cluster.network.library));
   cluster.takes_measured_only = takes_measured_only_;
   if (costs_ != nullptr) {
     ASSIGN_OR_RETURN(cluster.measured, costs_->For(cluster));
