@@ -1,0 +1,167 @@
+#include "sim/engine/flow_engine.h"
+
+#include <algorithm>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "base/check.h"
+#include "sim/engine/event_queue.h"
+#include "sim/engine/flow_network.h"
+
+namespace ridgeline::engine {
+namespace {
+
+constexpr int64_t kStepsBetweenStopChecks = 1024;
+
+class Execution {
+ public:
+  Execution(const Traffic& traffic, const Stop& stop)
+      : traffic_(traffic),
+        stop_(stop),
+        num_flows_(static_cast<size_t>(traffic.num_flows())),
+        network_(traffic.capacities()),
+        starts_(num_flows_) {
+    times_.begin.assign(num_flows_, 0);
+    times_.end.assign(num_flows_, 0);
+  }
+
+  Result<FlowTimes> Go() {
+    RETURN_IF_ERROR(stop_.Check());
+    FindSuccessors();
+    for (FlowIndex flow = 0; flow < traffic_.num_flows(); ++flow) {
+      if (traffic_.predecessors(flow).empty()) {
+        Release(flow);
+      }
+    }
+    RETURN_IF_ERROR(BeginAllThatIsDue());
+    std::vector<FlowNetwork::FlowId> ended;
+    while (num_ended_ < traffic_.num_flows()) {
+      const Picoseconds next = std::min(network_.NextEnd(), NextStart());
+      if (next == FlowNetwork::kNever) {
+        return Stuck();
+      }
+      network_.AdvanceTo(next, ended);
+      for (const FlowNetwork::FlowId id : ended) {
+        RETURN_IF_ERROR(LookAtStop());
+        End(flow_of_[static_cast<size_t>(id)]);
+      }
+      while (NextStart() == next) {
+        RETURN_IF_ERROR(LookAtStop());
+        due_.push_back(static_cast<FlowIndex>(starts_.Pop().slot));
+      }
+      RETURN_IF_ERROR(BeginAllThatIsDue());
+    }
+    return std::move(times_);
+  }
+
+ private:
+  void FindSuccessors() {
+    waits_for_.assign(num_flows_, 0);
+    successor_begin_.assign(num_flows_ + 1, 0);
+    for (FlowIndex flow = 0; flow < traffic_.num_flows(); ++flow) {
+      const auto predecessors = traffic_.predecessors(flow);
+      waits_for_[static_cast<size_t>(flow)] = static_cast<int32_t>(predecessors.size());
+      for (const FlowIndex before : predecessors) {
+        ++successor_begin_[static_cast<size_t>(before) + 1];
+      }
+    }
+    for (size_t flow = 0; flow < num_flows_; ++flow) {
+      successor_begin_[flow + 1] += successor_begin_[flow];
+    }
+    successors_.resize(static_cast<size_t>(successor_begin_[num_flows_]));
+    std::vector<int64_t> at(successor_begin_.begin(), successor_begin_.end() - 1);
+    for (FlowIndex flow = 0; flow < traffic_.num_flows(); ++flow) {
+      for (const FlowIndex before : traffic_.predecessors(flow)) {
+        successors_[static_cast<size_t>(at[static_cast<size_t>(before)]++)] = flow;
+      }
+    }
+  }
+
+  Picoseconds NextStart() { return starts_.empty() ? FlowNetwork::kNever : starts_.NextTime(); }
+
+  // Nothing is left for the flow to wait for but its start and delay.
+  void Release(FlowIndex flow) {
+    const FlowSpec& spec = traffic_.flow(flow);
+    const Picoseconds begin = AddSaturating(std::max(spec.start, network_.now()), spec.delay);
+    times_.begin[static_cast<size_t>(flow)] = begin;
+    if (begin == network_.now()) {
+      due_.push_back(flow);
+    } else {
+      starts_.Schedule(static_cast<uint32_t>(flow), begin);
+    }
+  }
+
+  // A flow of no bytes ends at once and may release others: the list grows while it is read.
+  Status BeginAllThatIsDue() {
+    for (size_t i = 0; i < due_.size(); ++i) {
+      RETURN_IF_ERROR(LookAtStop());
+      const FlowIndex flow = due_[i];
+      const FlowSpec& spec = traffic_.flow(flow);
+      if (spec.bytes == 0) {
+        End(flow);
+        continue;
+      }
+      const auto id =
+          static_cast<size_t>(network_.Start(spec.bytes, spec.cap, traffic_.path(flow)));
+      if (flow_of_.size() <= id) {
+        flow_of_.resize(id + 1);
+      }
+      flow_of_[id] = flow;
+    }
+    due_.clear();
+    return {};
+  }
+
+  void End(FlowIndex flow) {
+    const auto i = static_cast<size_t>(flow);
+    times_.end[i] = network_.now();
+    times_.makespan = network_.now();  // the clock never goes back
+    ++num_ended_;
+    for (int64_t s = successor_begin_[i]; s < successor_begin_[i + 1]; ++s) {
+      const FlowIndex after = successors_[static_cast<size_t>(s)];
+      if (--waits_for_[static_cast<size_t>(after)] == 0) {
+        Release(after);
+      }
+    }
+  }
+
+  Status LookAtStop() {
+    return ++num_steps_ % kStepsBetweenStopChecks == 0 ? stop_.Check() : Status();
+  }
+
+  tl::unexpected<Error> Stuck() const {
+    return Fail({.code = ErrorCode::kFailedPrecondition,
+                 .message = fmt::format("traffic never ends: {} of {} flows stand still on links "
+                                        "without capacity, or are too slow for the clock",
+                                        traffic_.num_flows() - num_ended_, traffic_.num_flows()),
+                 .hint = "route around links that are down"});
+  }
+
+  const Traffic& traffic_;
+  const Stop& stop_;
+  size_t num_flows_;
+  FlowNetwork network_;
+  EventQueue starts_;  // by flow: of those that wait for nothing but time
+  FlowTimes times_;
+  std::vector<FlowIndex> due_;      // begin at this instant
+  std::vector<FlowIndex> flow_of_;  // by FlowId
+  std::vector<int32_t> waits_for_;  // predecessors that have not ended
+  std::vector<int64_t> successor_begin_;
+  std::vector<FlowIndex> successors_;
+  int64_t num_ended_ = 0;
+  int64_t num_steps_ = 0;
+};
+
+}  // namespace
+
+Result<FlowTimes> FlowEngine::Run(const Traffic& traffic, const Stop& stop) const {
+  if (traffic.num_flows() > static_cast<int64_t>(EventQueue::kMaxSlots)) {
+    return Fail({.code = ErrorCode::kOutOfRange,
+                 .message = fmt::format("more than 2^24 flows: {}", traffic.num_flows()),
+                 .hint = "merge equal flows by multiplicity"});
+  }
+  return Execution(traffic, stop).Go();
+}
+
+}  // namespace ridgeline::engine
