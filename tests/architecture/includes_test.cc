@@ -19,6 +19,9 @@ std::string BoxOf(const std::string& path) {
   if (path.starts_with("calibration/measure/")) {
     return "calibration/measure";
   }
+  if (path.starts_with("sim/network/simgrid/")) {
+    return "sim/network/simgrid";
+  }
   return path.substr(0, path.find('/'));
 }
 
@@ -29,6 +32,7 @@ const std::map<std::string, std::set<std::string>> kAllowed = {
     {"workloads", {"base", "workloads"}},
     {"calibration", {"base", "hardware", "calibration"}},
     {"calibration/measure", {"base", "calibration/measure"}},
+    {"sim/network/simgrid", {"base", "sim/engine", "sim/network/simgrid"}},  // a program
     {"sim", {"base", "sim/engine", "hardware", "workloads", "sim"}},
     {"planner", {"base", "sim/engine", "hardware", "workloads", "sim", "planner"}},
     {"service",
