@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "base/units.h"
 #include "hardware/cluster.h"
+#include "hardware/node_interior.h"
 
 namespace ridgeline::hardware {
 
@@ -55,7 +56,18 @@ class FabricGraph {
   std::span<const FabricResource> resources() const { return resources_; }
   std::span<const int32_t> out(int32_t vertex) const;  // links that leave it
   int32_t gpu(int64_t node, int64_t index) const;      // its vertex
+  int32_t nic(int64_t node, int64_t index) const;      // vertex of a node's port (or ports)
   std::string NameOf(int32_t vertex) const;            // "node3.gpu1", "leaf12", "spine0"
+
+  int64_t nodes() const { return nodes_; }
+  const NodeInterior& interior() const { return interior_; }
+  int32_t first_switch() const { return first_switch_; }  // the fabric's switches come last
+  int32_t first_fabric_link() const { return first_fabric_link_; }  // links of nodes come first
+  /// Of a switch: 1 where ports hang, 2 above, and so on. 0 for what is in a node.
+  int32_t TierOf(int32_t vertex) const;
+  /// A torus routes dimension by dimension: the one along which a link leads. 0 elsewhere.
+  int32_t DimensionOf(int32_t link) const;
+  FabricRouting routing() const { return routing_; }
 
  private:
   friend class FabricGraphBuilder;
@@ -66,6 +78,14 @@ class FabricGraph {
   std::vector<int32_t> out_links_;
   std::vector<int32_t> gpu_vertex_;
   int64_t gpus_per_node_ = 0;
+  int64_t nodes_ = 0;
+  NodeInterior interior_;
+  int32_t first_switch_ = 0;
+  int32_t first_fabric_link_ = 0;
+  std::vector<std::string> switch_names_;
+  std::vector<int32_t> tiers_;      // of switches
+  std::vector<int32_t> dimension_;  // of the fabric's links; empty where there are no dimensions
+  FabricRouting routing_ = FabricRouting::kAdaptive;
 };
 
 }  // namespace ridgeline::hardware

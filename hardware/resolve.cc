@@ -248,7 +248,10 @@ Result<Node> Catalog::ResolveNode(const Reference<Node>& reference) const {
 }
 
 Result<Fabric> Catalog::ResolveFabric(const Reference<Fabric>& reference) const {
-  return Resolve(*this, "fabrics", reference, PathOf(reference, "cluster.fabric"));
+  const std::string path = PathOf(reference, "cluster.fabric");
+  ASSIGN_OR_RETURN(Fabric fabric, Resolve(*this, "fabrics", reference, path));
+  fabric.written = {.where = reference.where, .path = path};
+  return fabric;
 }
 
 Result<std::shared_ptr<const CollectiveLibrary>> Catalog::ResolveCollectives(
