@@ -151,6 +151,7 @@ void MaxMinSharing::Attach(Slot flow, int32_t at) {
   Crossing& crossing = CrossingAt(at);
   Link& link = LinkAt(crossing.link);
   crossing.position = static_cast<int32_t>(link.flows.size());
+  link.num_crossings += crossing.count;
   link.flows.push_back({.flow = flow, .crossing = at, .count = crossing.count});
 }
 
@@ -172,12 +173,15 @@ void MaxMinSharing::Exchange(Link& link, int32_t a, int32_t b) {
 void MaxMinSharing::Detach(int32_t at) {
   const Crossing& crossing = CrossingAt(at);
   Link& link = LinkAt(crossing.link);
+  link.num_crossings -= crossing.count;
   int32_t hole = crossing.position;
   if (hole < link.num_held) {
     Move(link, --link.num_held, hole);
     hole = link.num_held;
   }
-  Move(link, static_cast<int32_t>(link.flows.size()) - 1, hole);
+  if (const auto last = static_cast<int32_t>(link.flows.size()) - 1; hole < last) {
+    Move(link, last, hole);
+  }
   link.flows.pop_back();
 }
 
@@ -219,6 +223,9 @@ void MaxMinSharing::Open(Slot slot) {
     link.closed_load -= crossing.count * load;
     link.num_open += crossing.count;
     ++link.num_updates;
+    if (link.num_open == link.num_crossings) {
+      link.closed_load = 0.0;  // exactly
+    }
     crossing.next_open = link.first_open;
     link.first_open = at;
   }
@@ -259,15 +266,17 @@ double MaxMinSharing::KeyOf(const Link& link) const {
   double key = kInfinity;
   if (link.num_open > 0) {
     key = std::max(0.0, (link.capacity - link.closed_load) / static_cast<double>(link.num_open));
+  } else if (link.closed_load > link.capacity * (1 + kSameLoad)) {
+    key = level_;  // open flows took what flows that are not open yet will have to give
   }
   return link.num_held > 0 && !link.is_level_known ? std::min(key, link.level) : key;
 }
 
-// The level at which the link is full when it holds back whatever is faster, as rates stand:
-// sum of min(rate, level) = capacity. Rises to it from below, in few rounds.
+// The level, not below that of the sweep, at which the link is full when it holds back whatever is
+// faster, as rates stand: sum of min(rate, level) = capacity. Rises to it in few rounds.
 double MaxMinSharing::LevelIfFull(const Link& link) const {
   const double room = link.capacity - link.closed_load;
-  double level = std::max(0.0, room / static_cast<double>(link.num_open));
+  double level = level_;
   while (true) {
     double sum = room;
     int64_t count = link.num_open;
@@ -360,7 +369,6 @@ void MaxMinSharing::Reach(Group index) {
       Push(index, full);
       return;
     }
-    level_ = std::max(level_, full);
     link.ceiling = level_;
     if (OpenFasterThan(link, level_)) {
       PushKeys();
@@ -401,7 +409,7 @@ void MaxMinSharing::SettleLink(Group index) {
     at = crossing.next_open;
   }
   link.first_open = -1;
-  link.level = level_;
+  link.level = link.num_held > 0 ? level_ : kInfinity;
   link.is_level_known = true;
   settled_.push_back(index);
 }
@@ -464,7 +472,7 @@ void MaxMinSharing::Solve() {
       Push(entry.link, key);
       continue;
     }
-    level_ = std::max(level_, key);
+    level_ = std::max(level_, entry.key);
     Reach(entry.link);
   }
   EndSweep();

@@ -100,6 +100,7 @@ class MaxMinSharing {
     double level = kInfinity;     // of those it holds back; infinite when there are none
     double key = kInfinity;       // of its valid entry in the heap
     double ceiling = 0.0;         // no flow closed before the sweep is faster
+    int64_t num_crossings = 0;    // counts of all flows
     int64_t num_open = 0;         // counts of open flows
     int32_t first_open = -1;      // crossings opened in this sweep, some perhaps settled
     int32_t num_held = 0;         // flows[0, num_held) are held back here
