@@ -25,6 +25,7 @@ Picoseconds TimeToMove(double bytes, double bytes_per_picosecond) {
 FlowNetwork::FlowId FlowNetwork::Start(double bytes, double cap,
                                        std::span<const Traffic::Crossing> path) {
   CHECK(bytes >= 0, "a flow of {} bytes", bytes);
+  is_next_known_ = false;
   const FlowId flow = bytes > 0 ? sharing_.Add(cap, path) : sharing_.Add(kUncapped, {});
   if (motions_.size() <= static_cast<size_t>(flow)) {
     motions_.resize(static_cast<size_t>(flow) + 1);
@@ -34,6 +35,7 @@ FlowNetwork::FlowId FlowNetwork::Start(double bytes, double cap,
 }
 
 void FlowNetwork::Cancel(FlowId flow) {
+  is_next_known_ = false;
   std::erase(unlimited_, flow);
   sharing_.Remove(flow);
 }
@@ -73,48 +75,62 @@ void FlowNetwork::Settle() {
 }
 
 Picoseconds FlowNetwork::NextEnd() {
+  if (is_next_known_) {
+    return next_end_;
+  }
   Settle();
+  is_next_known_ = true;
   if (!unlimited_.empty()) {
-    return now_;
+    return next_end_ = now_;
   }
-  while (ends_.time() != kNever) {
-    const size_t group = ends_.index();
-    const Picoseconds time = EarliestEndOf(static_cast<MaxMinSharing::Group>(group));
-    if (time == ends_.time()) {
-      return time;
+  for (next_end_ = ends_.time(); next_end_ != kNever; next_end_ = ends_.time()) {
+    next_group_ = ends_.index();
+    const Picoseconds exact = EarliestEndOf(static_cast<MaxMinSharing::Group>(next_group_));
+    if (exact == next_end_) {
+      break;
     }
-    ends_.Set(group, time);
+    ends_.Set(next_group_, exact);
   }
-  return kNever;
+  return next_end_;
+}
+
+// Takes the flows of a group that end at `time`.
+void FlowNetwork::TakeEnded(size_t group, Picoseconds time, std::vector<FlowId>& ended) {
+  Picoseconds later = kNever;
+  for (const MaxMinSharing::Member& member :
+       sharing_.members(static_cast<MaxMinSharing::Group>(group))) {
+    const Picoseconds end = MotionOf(member.flow).end;
+    if (end == time) {
+      ended.push_back(member.flow);
+    } else {
+      later = std::min(later, end);
+    }
+  }
+  ends_.Set(group, later);
 }
 
 void FlowNetwork::AdvanceTo(Picoseconds time, std::vector<FlowId>& ended) {
   const Picoseconds next = NextEnd();
   CHECK(time >= now_ && time <= next, "from {} ps to {} ps, a flow ends at {} ps", now_, time,
         next);
-  now_ = time;
   ended.clear();
-  if (time < next) {
+  if (time < next || next == kNever) {
+    now_ = time;
     return;
   }
-  ended.swap(unlimited_);
+  if (unlimited_.empty()) {
+    TakeEnded(next_group_, time, ended);
+  }
+  now_ = time;
+  ended.insert(ended.end(), unlimited_.begin(), unlimited_.end());
+  unlimited_.clear();
   while (ends_.time() == time) {
-    const size_t group = ends_.index();
-    Picoseconds later = kNever;
-    for (const MaxMinSharing::Member& member :
-         sharing_.members(static_cast<MaxMinSharing::Group>(group))) {
-      const Picoseconds end = MotionOf(member.flow).end;
-      if (end == time) {
-        ended.push_back(member.flow);
-      } else {
-        later = std::min(later, end);
-      }
-    }
-    ends_.Set(group, later);
+    TakeEnded(ends_.index(), time, ended);
   }
   for (const FlowId flow : ended) {
     sharing_.Remove(flow);
   }
+  is_next_known_ = false;
 }
 
 double FlowNetwork::RateOf(FlowId flow) {

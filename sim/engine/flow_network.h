@@ -40,7 +40,10 @@ class FlowNetwork {
   /// Ends the flow here; it is not reported.
   void Cancel(FlowId flow);
   /// From now on. 0: its flows stand still.
-  void SetCapacity(LinkIndex link, double capacity) { sharing_.SetCapacity(link, capacity); }
+  void SetCapacity(LinkIndex link, double capacity) {
+    sharing_.SetCapacity(link, capacity);
+    is_next_known_ = false;
+  }
 
   /// When the next flow ends if nothing else happens; kNever when none does.
   Picoseconds NextEnd();
@@ -64,6 +67,7 @@ class FlowNetwork {
 
   Motion& MotionOf(FlowId flow) { return motions_[static_cast<size_t>(flow)]; }
   void Settle();
+  void TakeEnded(size_t group, Picoseconds time, std::vector<FlowId>& ended);
   Picoseconds EarliestEndOf(MaxMinSharing::Group group);
 
   MaxMinSharing sharing_;
@@ -71,6 +75,9 @@ class FlowNetwork {
   std::vector<Motion> motions_;    // by FlowId
   std::vector<FlowId> unlimited_;  // end at once
   Earliest ends_;                  // by group; may be too early when a group has lost members
+  Picoseconds next_end_ = kNever;  // while is_next_known_
+  size_t next_group_ = 0;          // that it is of
+  bool is_next_known_ = false;
 };
 
 }  // namespace ridgeline::engine
