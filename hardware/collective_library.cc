@@ -195,11 +195,9 @@ const Schema<TreeCorrection>& SchemaOf(Tag<TreeCorrection>) {
 
 const Schema<NvlsModel>& SchemaOf(Tag<NvlsModel>) {
   static const Schema<NvlsModel> schema =
-      Schema<NvlsModel>("how sums in NVLink's switches are modelled")
-          .Optional("is_pipelined", &NvlsModel::is_pipelined,
-                    "counts both directions, the efficiency and one channel less")
+      Schema<NvlsModel>("what a version believes of sums in NVLink's switches when it chooses")
           .Optional("ratio", &NvlsModel::ratio,
-                    "of bus to algorithm bandwidth where it is a constant")
+                    "rate of an all-reduce over its graph's bus bandwidth, where a constant")
           .Optional("two_nodes", &NvlsModel::two_nodes, "on the network's rate of NVLSTree",
                     {.above = 0.0})
           .Optional("more_nodes", &NvlsModel::more_nodes, "the same beyond two nodes",
@@ -224,8 +222,6 @@ const Schema<ChannelLimits>& SchemaOf(Tag<ChannelLimits>) {
                     {.above = 0.0})
           .Optional("bytes_a_thread_collnet", &C::bytes_a_thread_collnet, "the same of CollNet",
                     {.above = 0.0})
-          .Optional("pairwise_ll_most", &C::pairwise_ll_most,
-                    "bytes a block up to which sends use LL", {.at_least = 0.0})
           .Optional("pairwise_at_a_time", &C::pairwise_at_a_time, "exchanges that go on at once",
                     {.at_least = 1});
   return schema;
@@ -243,7 +239,8 @@ const Schema<CustomAllReduce>& SchemaOf(Tag<CustomAllReduce>) {
                     {.above = 0.0, .at_most = 1.0})
           .Optional("two_shot_share", &C::two_shot_share, "of NVLink's rate",
                     {.above = 0.0, .at_most = 1.0})
-          .Optional("most_ranks", &C::most_ranks, "that they are written for", {.at_least = 2});
+          .Optional("most_ranks", &C::most_ranks, "that they are written for", {.at_least = 2})
+          .Optional("blocks", &C::blocks, "thread blocks of the kernels", {.at_least = 1});
   return schema;
 }
 

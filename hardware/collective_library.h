@@ -122,12 +122,12 @@ struct TreeCorrection {
   friend bool operator==(const TreeCorrection&, const TreeCorrection&) = default;
 };
 
-/// How NVLS all-reduces are modelled.
+/// What a version believes of NVLS when it chooses.
 struct NvlsModel {
-  bool is_pipelined = true;  // counts both directions, the efficiency and a channel less
-  /// Bus to algorithm bandwidth where it is a constant; absent: n over the steps of a ring.
+  /// Rate of an all-reduce over its graph's bus bandwidth, where that is a constant; absent: n over
+  /// the steps of a ring, with the efficiency and the ceilings of its generation.
   std::optional<double> ratio;
-  double two_nodes = 2.0;   // on the network's rate of NVLSTree
+  double two_nodes = 1.0;   // with a constant: on the network's rate of NVLSTree
   double more_nodes = 1.0;  // the same beyond two nodes
   bool gathers = true;      // all-gather and reduce-scatter too
   friend bool operator==(const NvlsModel&, const NvlsModel&) = default;
@@ -143,7 +143,6 @@ struct ChannelLimits {
   double bytes_a_thread_ll128 = 8.0;
   double bytes_a_thread_simple = 64.0;
   double bytes_a_thread_collnet = 512.0;
-  double pairwise_ll_most = 16384.0;  // bytes a channel up to which sends use LL
   int pairwise_at_a_time = 8;
   friend bool operator==(const ChannelLimits&, const ChannelLimits&) = default;
 };
@@ -155,6 +154,7 @@ struct CustomAllReduce {
   double one_shot_share = 1.0;  // of NVLink's rate
   double two_shot_share = 1.0;
   int most_ranks = 8;
+  int blocks = 1;  // thread blocks of the kernels
   friend bool operator==(const CustomAllReduce&, const CustomAllReduce&) = default;
 };
 

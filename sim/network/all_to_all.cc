@@ -5,29 +5,53 @@
 
 namespace ridgeline::network {
 namespace {
-constexpr double kExchangesAtATime = 8;  // NVIDIA/nccl v2.30.7 src/enqueue.cc
+
+double ShareOf(CollectiveProtocol protocol, const GroupLinks& links) {
+  return protocol == CollectiveProtocol::kLl ? links.library->shares.pairwise_ll : 1.0;
 }
 
-Seconds AllToAllTime(const GroupShape& shape, Bytes size, const GroupHops& hops) {
-  if (shape.ranks <= 1) {
-    return {};
-  }
-  const double rounds = std::ceil((shape.ranks - 1) / kExchangesAtATime);
-  const Bytes part = size / shape.ranks;
-  const Seconds inside = (shape.per_node - 1) * part / hops.inside.bandwidth;
+BytesPerSecond InsideOf(CollectiveProtocol protocol, const GroupLinks& links) {
+  return links.inside_rate() * (ShareOf(protocol, links) * links.library->shares.pairwise_inside);
+}
+
+BytesPerSecond AcrossOf(CollectiveProtocol protocol, const GroupLinks& links) {
+  return links.across_rate() * (ShareOf(protocol, links) * links.library->shares.pairwise_across /
+                                links.oversubscription);
+}
+
+}  // namespace
+
+AffineTime AllToAllTime(CollectiveProtocol protocol, const GroupLinks& links) {
+  const GroupShape& shape = links.shape;
+  const hardware::StepCosts& costs = *links.library->latencies.pairwise.In(protocol);
+  const double rounds = std::ceil((shape.ranks - 1) / links.library->channels.pairwise_at_a_time);
+  const BytesPerSecond inside = InsideOf(protocol, links);
   if (shape.is_one_node()) {
-    return hops.base + rounds * hops.inside.latency + inside;
+    return {.latency = costs.base + rounds * InsideStep(costs, links),
+            .rate = inside * (shape.ranks / (shape.ranks - 1))};
   }
-  const Seconds across = (shape.ranks - shape.per_node) * part / hops.across.bandwidth;
-  return hops.base + rounds * hops.across.latency + std::max(inside, across);
+  Seconds step = AcrossStep(costs.network, protocol, links);
+  double kept = (shape.per_node - 1) / shape.ranks;
+  if (links.forwards_to_rail) {
+    step += InsideStep(costs, links);
+    kept = (shape.per_node - 1) / shape.per_node;
+  } else if (links.has_rails && shape.per_node > 1) {
+    step += links.between_rails;
+  }
+  const double left = (shape.ranks - shape.per_node) / shape.ranks;
+  const BytesPerSecond across = AcrossOf(protocol, links);
+  const BytesPerSecond leaving = across / left;
+  return {.latency = costs.base + rounds * step,
+          .rate = kept > 0 ? std::min(inside / kept, leaving) : leaving};
 }
 
-Seconds SendTime(const GroupShape& shape, Bytes size, const GroupHops& hops) {
-  if (shape.ranks <= 1) {
-    return {};
+AffineTime SendTime(CollectiveProtocol protocol, const GroupLinks& links) {
+  const hardware::StepCosts& costs = *links.library->latencies.pairwise.In(protocol);
+  if (links.shape.is_one_node()) {
+    return {.latency = costs.base + InsideStep(costs, links), .rate = InsideOf(protocol, links)};
   }
-  const Hop& hop = shape.is_one_node() ? hops.inside : hops.across;
-  return hops.base + hop.latency + size / hop.bandwidth;
+  return {.latency = costs.base + AcrossStep(costs.network, protocol, links),
+          .rate = AcrossOf(protocol, links)};
 }
 
 }  // namespace ridgeline::network

@@ -1,13 +1,8 @@
-/// Collectives of a cluster by closed forms: latency plus bytes over bandwidth, with NCCL's
-/// algorithms, protocols and link constants.
+/// Collectives of a cluster by closed forms (network.fidelity: analytic): latency plus bytes over
+/// bandwidth, with the algorithms, protocols and constants of the cluster's collective library.
 ///
-/// mean: the fastest algorithm in its fastest protocol, as NCCL chooses:
-///
-/// | | on one node | over nodes |
-/// | all-reduce | ring, tree, in-switch | ring, tree, two levels |
-/// | all-gather, reduce-scatter | ring | ring, two levels, aggregated trees (one rank a node) |
-/// | all-to-all, broadcast, send | one form each | the same |
-///
+/// mean: the plan's time (collective_plan.h); groups that reach beyond a leaf of an oversubscribed
+/// fabric get their share of it, because the job's other groups want theirs at the same time.
 /// low: the wire bound (peak bandwidth, no latency). high: the mean lengthened by how much NCCL's
 /// own model is known to be optimistic at that size, or the mean on the worst cited links,
 /// whichever is longer; never less than at a smaller size. Evidence: analytic.
@@ -25,7 +20,7 @@ class AlphaBetaCollectives final : public hardware::CollectiveCost {
   explicit AlphaBetaCollectives(const hardware::Cluster& cluster) : cluster_(cluster) {}
 
   /// Zero for a group of one or an empty buffer. Throws InternalError for a group over nodes on a
-  /// cluster of one: whoever laid out the ranks is wrong. O(1).
+  /// cluster of one, and for an algorithm that CheckPlan refuses: whoever asks is wrong.
   Cost CostOf(const Collective& collective) const override;
 
   /// The time that nothing beats: low of CostOf.

@@ -54,18 +54,15 @@ PortRate InsidePort(const hardware::Cluster& cluster, double per_node) {
   return port;
 }
 
-PortRate AcrossPort(const hardware::Cluster& cluster, double nodes) {
+PortRate AcrossPort(const hardware::Cluster& cluster) {
   const hardware::Nics& nics = cluster.node.nics;
   const hardware::Fabric& fabric = cluster.fabric;
-  CHECK(cluster.nodes > 1 && nics.count > 0, "a group over {} nodes on {}", nodes, cluster.name);
+  CHECK(cluster.nodes > 1 && nics.count > 0, "a group over nodes on {}", cluster.name);
   PortRate port =
       MakePort(fmt::format("port of {}", fabric.name), fabric.bandwidth, fabric.sustained);
   // A card slower than the fabric's port sets the pace of both.
   Scale(port, std::min(1.0, nics.bandwidth / fabric.bandwidth));
   Scale(port, static_cast<double>(nics.count) / static_cast<double>(cluster.node.gpus));
-  if (nodes > static_cast<double>(fabric.nodes_per_leaf)) {
-    Scale(port, 1 / fabric.oversubscription);
-  }
   return port;
 }
 

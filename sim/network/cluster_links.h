@@ -23,9 +23,8 @@ struct PortRate {
 PortRate InsidePort(const hardware::Cluster& cluster, double per_node);
 
 /// One GPU's share of the node's network ports: ports x bandwidth / GPUs, where a port runs at the
-/// slower of the card and the fabric. Beyond a leaf the fabric's oversubscription divides it:
-/// every rank of a group that spans more nodes than a leaf holds is taken to leave its leaf.
-/// Requires a cluster of more than one node.
-PortRate AcrossPort(const hardware::Cluster& cluster, double nodes);
+/// slower of the card and the fabric. Switches above the leaves are left out: by how much they are
+/// oversubscribed says hardware::OversubscriptionOver. Requires a cluster of more than one node.
+PortRate AcrossPort(const hardware::Cluster& cluster);
 
 }  // namespace ridgeline::network

@@ -5,6 +5,7 @@
 
 #include "base/evidence.h"
 #include "base/operation.h"
+#include "base/result.h"
 #include "base/units.h"
 #include "hardware/cluster.h"
 
@@ -22,7 +23,14 @@ struct CollectivePlan {
 };
 
 /// The library's choice (or the collective's own, where it names one) for a group alone on its
-/// links. O(algorithms). Throws InternalError for a group over nodes on a cluster of one.
+/// links: an oversubscribed fabric slows nobody here. Zero times for one rank or no bytes. The time
+/// never falls when bytes grow, nor below the wire bound. Hierarchical plans name the protocol
+/// between nodes. O(algorithms x log bytes). Throws InternalError for a group over nodes on a
+/// cluster of one, and for an algorithm that CheckPlan refuses.
 CollectivePlan PlanOf(const Collective& collective, const hardware::Cluster& cluster);
+
+/// Whether the algorithm and the protocol that the collective names can be had; why not, and what
+/// to do, otherwise. Throws InternalError for a group over nodes on a cluster of one.
+Status CheckPlan(const Collective& collective, const hardware::Cluster& cluster);
 
 }  // namespace ridgeline::network

@@ -5,47 +5,54 @@
 namespace ridgeline::network {
 namespace {
 
-// `turns` times round the ring, n - 1 steps of one chunk each.
-Seconds TurnsTime(double turns, const GroupShape& shape, Bytes size, const GroupHops& hops) {
-  if (shape.ranks <= 1) {
-    return {};
+BytesPerSecond BusOf(CollectiveProtocol protocol, const ChannelGraph& graph,
+                     const GroupLinks& links) {
+  const hardware::LibraryShares& shares = links.library->shares;
+  switch (protocol) {
+    case CollectiveProtocol::kLl:
+      return std::min(LowLatencyCeiling(links), graph.bus() * shares.ring_ll);
+    case CollectiveProtocol::kLl128:
+      return std::min(
+          graph.bus() * (links.shape.per_node < 2 ? shares.ring_ll128_one_rank : shares.ring_ll128),
+          graph.channels * CeilingOf(links.generation->ring_ll128_channel, links.shape));
+    case CollectiveProtocol::kSimple:
+    case CollectiveProtocol::kChosen:
+      break;
   }
-  const double steps = turns * (shape.ranks - 1);
-  const double crossing = turns * (shape.nodes - 1);
-  return hops.base + (steps - crossing) * hops.inside.latency + crossing * hops.across.latency +
-         steps * (size / shape.ranks) / RingBandwidth(shape, hops);
+  return graph.bus();
 }
 
 }  // namespace
 
-BytesPerSecond RingBandwidth(const GroupShape& shape, const GroupHops& hops) {
-  if (shape.is_one_node()) {
-    return hops.inside.bandwidth;
+AffineTime RingTime(CollectiveKind kind, CollectiveProtocol protocol, const ChannelGraph& graph,
+                    const GroupLinks& links) {
+  const GroupShape& shape = links.shape;
+  const hardware::LibraryLatencies& latencies = links.library->latencies;
+  const hardware::StepCosts& costs = *latencies.ring.In(protocol);
+  // With one rank a node nothing hides a step: NCCL takes the trees' latency.
+  const auto& tree = latencies.tree.In(protocol);
+  const Seconds network = shape.per_node == 1 && tree ? tree->network : costs.network;
+  const Seconds across = AcrossStep(network, protocol, links);
+  Seconds inside = InsideStep(costs, links);
+  const BytesPerSecond bus = BusOf(protocol, graph, links);
+  if (kind == CollectiveKind::kBroadcast) {
+    return {
+        .latency = costs.base + (shape.ranks - shape.nodes) * inside + (shape.nodes - 1) * across,
+        .rate = bus};
   }
-  if (shape.per_node == 1) {
-    return hops.across.bandwidth;
+  const double turns = kind == CollectiveKind::kAllReduce ? 2 : 1;
+  const double steps = turns * (shape.ranks - 1);
+  double crossing = 0;
+  if (!shape.is_one_node()) {
+    const bool is_every = links.library->ring_crosses_every_node;
+    crossing = std::min(steps, turns * (is_every ? shape.nodes : shape.nodes - 1));
+    // The host that serves the NICs sets the pace of the steps between its GPUs as well.
+    const double waits =
+        protocol == CollectiveProtocol::kSimple ? links.library->simple_overhead : 1.0;
+    inside = std::max(inside, waits * links.host->overhead);
   }
-  return std::min(hops.inside.bandwidth, shape.per_node * hops.across.bandwidth);
-}
-
-Seconds RingAllReduceTime(const GroupShape& shape, Bytes size, const GroupHops& hops) {
-  return TurnsTime(2, shape, size, hops);
-}
-
-Seconds RingAllGatherTime(const GroupShape& shape, Bytes size, const GroupHops& hops) {
-  return TurnsTime(1, shape, size, hops);
-}
-
-Seconds RingReduceScatterTime(const GroupShape& shape, Bytes size, const GroupHops& hops) {
-  return TurnsTime(1, shape, size, hops);
-}
-
-Seconds RingBroadcastTime(const GroupShape& shape, Bytes size, const GroupHops& hops) {
-  if (shape.ranks <= 1) {
-    return {};
-  }
-  return hops.base + (shape.ranks - shape.nodes) * hops.inside.latency +
-         (shape.nodes - 1) * hops.across.latency + size / RingBandwidth(shape, hops);
+  return {.latency = costs.base + (steps - crossing) * inside + crossing * across,
+          .rate = bus * (shape.ranks / steps)};
 }
 
 }  // namespace ridgeline::network

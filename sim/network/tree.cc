@@ -1,30 +1,30 @@
 #include "sim/network/tree.h"
 
+#include <algorithm>
 #include <cmath>
 
-#include "sim/network/ring.h"
-
 namespace ridgeline::network {
-namespace {
-double Levels(const GroupShape& shape) { return std::floor(std::log2(shape.nodes)); }
-}  // namespace
 
-Seconds TreeAllReduceTime(const GroupShape& shape, Bytes size, const GroupHops& hops) {
-  if (shape.ranks <= 1) {
-    return {};
-  }
-  return hops.base +
-         2 * ((shape.per_node - 1) * hops.inside.latency + Levels(shape) * hops.across.latency) +
-         2 * size / RingBandwidth(shape, hops);
-}
+double LevelsOf(const GroupShape& shape) { return std::floor(std::log2(shape.nodes)); }
 
-Seconds AggregatedTreesTime(const GroupShape& shape, Bytes size, const GroupHops& hops) {
-  if (shape.ranks <= 1) {
-    return {};
+AffineTime TreeTime(CollectiveProtocol protocol, const ChannelGraph& graph,
+                    const GroupLinks& links) {
+  const GroupShape& shape = links.shape;
+  const hardware::LibraryShares& shares = links.library->shares;
+  const hardware::StepCosts& costs = *links.library->latencies.tree.In(protocol);
+  BytesPerSecond bus = std::min(graph.bus() * shares.tree,
+                                graph.channels * CeilingOf(links.generation->tree_channel, shape));
+  if (protocol == CollectiveProtocol::kLl) {
+    bus = std::min(bus * shares.tree_ll, LowLatencyCeiling(links));
+  } else if (protocol == CollectiveProtocol::kLl128) {
+    bus =
+        std::min(bus * (shape.is_one_node() ? shares.tree_ll128_one_node : shares.tree_ll128_nodes),
+                 graph.channels * CeilingOf(links.generation->tree_ll128_channel, shape));
   }
-  return hops.base + Levels(shape) * hops.across.latency / kAggregatedStepsPerLatency +
-         shape.ranks * kAggregatedPerRank +
-         (shape.ranks - 1) * (size / shape.ranks) / hops.across.bandwidth;
+  return {
+      .latency = costs.base + 2 * ((shape.per_node - 1) * InsideStep(costs, links) +
+                                   LevelsOf(shape) * AcrossStep(costs.network, protocol, links)),
+      .rate = bus / 2};
 }
 
 }  // namespace ridgeline::network

@@ -18,8 +18,8 @@ Seconds WireBound(const Collective& collective, const WirePeaks& peaks) {
   double node = 0;
   switch (collective.kind) {
     case CollectiveKind::kAllReduce:
-      rank = peaks.in_switch_reduction ? 1 : 2 * of_ranks;
-      node = 2 * of_nodes;
+      rank = peaks.in_switch_reduction || peaks.in_fabric_reduction ? 1 : 2 * of_ranks;
+      node = peaks.in_fabric_reduction ? 1 : 2 * of_nodes;
       break;
     case CollectiveKind::kAllGather:
     case CollectiveKind::kReduceScatter:

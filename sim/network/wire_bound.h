@@ -12,13 +12,14 @@ struct WirePeaks {
   BytesPerSecond inside;             // between GPUs of a node
   BytesPerSecond across;             // a GPU's share of the NICs; zero when there is one node
   bool in_switch_reduction = false;  // switches of the node add: a rank need not send twice
+  bool in_fabric_reduction = false;  // those of the fabric add: a node need not send twice
 };
 
 /// The slower of two cuts: what one rank must send or receive over all its ports, and what one node
 /// must over its NICs (`size` S, n ranks, N nodes, g a node):
 ///
 /// | | rank | node, g shares |
-/// | all-reduce | 2 (n-1)/n S; S when switches add | 2 (N-1)/N S |
+/// | all-reduce | 2 (n-1)/n S; S when switches add | 2 (N-1)/N S; S when the fabric adds |
 /// | all-gather, reduce-scatter | (n-1)/n S | (N-1)/N S |
 /// | all-to-all | (n-1)/n S | (n-g)/n S g |
 /// | broadcast, send | S | S |

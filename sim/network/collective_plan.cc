@@ -1,0 +1,109 @@
+#include "sim/network/collective_plan.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+#include "sim/network/algorithm_choice.h"
+#include "sim/network/availability.h"
+#include "sim/network/channel_graph.h"
+#include "sim/network/hierarchical.h"
+#include "sim/network/plan_on_links.h"
+#include "sim/network/wire_bound.h"
+
+namespace ridgeline::network {
+namespace {
+
+bool HasNoPorts(const hardware::Cluster& cluster, const GroupShape& shape) {
+  return !shape.is_one_node() && (cluster.nodes <= 1 || cluster.node.nics.count <= 0);
+}
+
+RankGroup GroupOf(const GroupShape& shape) {
+  return {.ranks = static_cast<int64_t>(shape.ranks),
+          .ranks_per_node = static_cast<int64_t>(shape.per_node)};
+}
+
+CollectivePlan FlatPlan(const Collective& collective, const GroupLinks& links) {
+  const Candidates found = CandidatesOf(collective, links);
+  CHECK(found.count > 0, "{} cannot be done here", Describe(collective));
+  const Candidate& chosen = ChosenOf(found.view(), collective.bytes);
+  const SplitTime time = TimeOf(found.view(), chosen, collective.bytes);
+  return {.algorithm = chosen.algorithm,
+          .protocol = chosen.protocol,
+          .channels = chosen.ChannelsAt(collective.bytes),
+          .latency = time.latency,
+          .ramp = time.ramp,
+          .wire = time.wire,
+          .evidence = Evidence::kAnalytic};
+}
+
+/// Reduce-scatter in the node, all-reduce between nodes, all-gather in the node; for gathers, the
+/// two levels of them. The levels follow one another.
+CollectivePlan TwoLevelPlan(const Collective& collective, const hardware::Cluster& cluster,
+                            const GroupLinks& links) {
+  const GroupLinks inside = LinksOf(cluster, InsideOf(links.shape), links.rates);
+  GroupLinks across = LinksOf(cluster, AcrossOf(links.shape), links.rates);
+  across.oversubscription = links.oversubscription;
+  Collective level = collective;
+  level.algorithm = CollectiveAlgorithm::kChosen;
+  level.bytes = AcrossSize(links.shape, collective.bytes);
+  level.group = GroupOf(across.shape);
+  CollectivePlan plan = FlatPlan(level, across);
+  level.bytes = collective.bytes;
+  level.group = GroupOf(inside.shape);
+  const auto add = [&](CollectiveKind kind) {
+    level.kind = kind;
+    const CollectivePlan part = FlatPlan(level, inside);
+    plan.channels = std::max(plan.channels, part.channels);
+    plan.latency += part.latency;
+    plan.ramp += part.ramp;
+    plan.wire += part.wire;
+  };
+  if (collective.kind == CollectiveKind::kAllReduce) {
+    add(CollectiveKind::kReduceScatter);
+    add(CollectiveKind::kAllGather);
+  } else {
+    add(collective.kind);
+  }
+  plan.algorithm = CollectiveAlgorithm::kHierarchical;
+  return plan;
+}
+
+}  // namespace
+
+Seconds BoundOn(const Collective& collective, const GroupLinks& links) {
+  return WireBound(collective, {.inside = links.inside.peak,
+                                .across = links.across.peak,
+                                .in_switch_reduction = links.switches_add,
+                                .in_fabric_reduction = links.fabric_adds});
+}
+
+CollectivePlan PlanOnLinks(const Collective& collective, const hardware::Cluster& cluster,
+                           const GroupLinks& links) {
+  CollectivePlan plan = collective.algorithm == CollectiveAlgorithm::kHierarchical
+                            ? TwoLevelPlan(collective, cluster, links)
+                            : FlatPlan(collective, links);
+  // No library's model may promise more than the links' peaks.
+  plan.wire = std::max(plan.wire, BoundOn(collective, links));
+  return plan;
+}
+
+CollectivePlan PlanOf(const Collective& collective, const hardware::Cluster& cluster) {
+  if (collective.group.ranks <= 1 || !(Bytes{} < collective.bytes)) {
+    return {};
+  }
+  return PlanOnLinks(collective, cluster, LinksOf(cluster, collective.group));
+}
+
+Status CheckPlan(const Collective& collective, const hardware::Cluster& cluster) {
+  const GroupShape shape = ShapeOf(collective.group);
+  CHECK(!HasNoPorts(cluster, shape), "a group over {} nodes on {}", shape.nodes, cluster.name);
+  std::optional<Refusal> refusal = RefusalOf(collective.kind, collective.algorithm,
+                                             collective.protocol, LinksOf(cluster, shape));
+  if (refusal) {
+    return InvalidArgument(std::move(refusal->message), std::move(refusal->hint));
+  }
+  return {};
+}
+
+}  // namespace ridgeline::network
