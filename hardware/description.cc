@@ -127,6 +127,34 @@ std::vector<DescribedFigure> Describe(const Fabric& fabric) {
   rows.Rate("sustained", fabric.sustained);
   rows.Text("oversubscription", fmt::format("{:g}", fabric.oversubscription));
   rows.Text("nodes_per_leaf", fmt::format("{}", fabric.nodes_per_leaf));
+  const auto given = [&rows](std::string key, const std::optional<int64_t>& value) {
+    if (value) {
+      rows.Text(std::move(key), fmt::format("{}", *value));
+    }
+  };
+  if (fabric.pod_oversubscription > 1) {
+    rows.Text("pod_oversubscription", fmt::format("{:g}", fabric.pod_oversubscription));
+  }
+  given("rails", fabric.rails);
+  given("nodes_per_pod", fabric.nodes_per_pod);
+  given("tiers", fabric.tiers);
+  given("switch_ports", fabric.switch_ports);
+  given("spines", fabric.spines);
+  given("cores", fabric.cores);
+  if (!fabric.dimensions.empty()) {
+    rows.Text("dimensions", fmt::format("{}", fmt::join(fabric.dimensions, " x ")));
+  }
+  rows.Quantity("hop_latency", fabric.hop_latency);
+  if (fabric.routing != FabricRouting::kAdaptive) {
+    rows.Text("routing", Codec<FabricRouting>::Write(fabric.routing));
+  }
+  if (fabric.queue_pairs > 1) {
+    rows.Text("queue_pairs", fmt::format("{}", fabric.queue_pairs));
+  }
+  if (!fabric.switches.empty()) {
+    rows.Text("switches", fmt::format("{} names", fabric.switches.size()));
+    rows.Text("links", fmt::format("{} lines", fabric.links.size()));
+  }
   rows.Quantity("latency", fabric.latency);
   return rows.Take();
 }

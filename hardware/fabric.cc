@@ -80,6 +80,9 @@ void CheckKind(const Fabric& fabric, const Document& node, const DecodeContext& 
   } else if (!fabric.dimensions.empty()) {
     refuse("dimensions", "torus");
   }
+  if (fabric.kind != FabricKind::kRailOptimized && fabric.rails) {
+    refuse("rails", "rail-optimized");
+  }
   if (fabric.kind == FabricKind::kCustom) {
     if (fabric.switches.empty() || fabric.links.empty()) {
       context.Fail(node, "a custom fabric without its wiring",
@@ -113,6 +116,10 @@ const Schema<Fabric>& SchemaOf(Tag<Fabric>) {
                     "downlink over uplink capacity of a leaf", {.at_least = 1.0})
           .Optional("nodes_per_leaf", &Fabric::nodes_per_leaf,
                     "nodes that reach each other below the uplinks", {.at_least = 1})
+          .Optional("rails", &Fabric::rails,
+                    "leaves over which a node's ports are dealt in turn; one a port by default "
+                    "(rail-optimized)",
+                    {.at_least = 1, .at_most = 1024})
           .Optional("pod_oversubscription", &Fabric::pod_oversubscription,
                     "what the leaves of a pod send up over what leaves the pod", {.at_least = 1.0})
           .Optional("nodes_per_pod", &Fabric::nodes_per_pod,

@@ -39,6 +39,7 @@ struct Fabric {
   double oversubscription = 1.0;                       // downlink over uplink capacity of a leaf
   int64_t nodes_per_leaf = 32;                         // that reach each other below the uplinks
   double pod_oversubscription = 1.0;  // what the leaves of a pod send up over what leaves the pod
+  std::optional<int64_t> rails;       // leaves over which a node's ports are dealt; one a port
   std::optional<int64_t> nodes_per_pod;  // trees of three tiers, dragonfly groups
   std::optional<int64_t> tiers;          // 2 or 3; default: as many as are needed
   std::optional<int64_t> switch_ports;   // of every switch; default: as many as are needed

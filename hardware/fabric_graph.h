@@ -67,6 +67,7 @@ class FabricGraph {
   int32_t TierOf(int32_t vertex) const;
   /// A torus routes dimension by dimension: the one along which a link leads. 0 elsewhere.
   int32_t DimensionOf(int32_t link) const;
+  bool has_dimensions() const { return !dimension_.empty(); }
   FabricRouting routing() const { return routing_; }
 
  private:

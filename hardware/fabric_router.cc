@@ -28,15 +28,17 @@ FabricRouter::FabricRouter(const FabricGraph& graph, const RouteOptions& options
     : graph_(graph),
       options_(options),
       gpus_per_node_(static_cast<int64_t>(graph.interior().gpus.size())),
+      has_dimensions_(graph.has_dimensions()),
       to_leaf_(graph.vertices().size() - static_cast<size_t>(graph.first_switch())) {
-  between_begin_.push_back(0);
+  neighbours_begin_.push_back(0);
   for (size_t i = 0; i < to_leaf_.size(); ++i) {
     for (const int32_t link : graph.out(graph.first_switch() + static_cast<int32_t>(i))) {
-      if (graph.links()[static_cast<size_t>(link)].to >= graph.first_switch()) {
-        between_.push_back(link);
+      const int32_t to = graph.links()[static_cast<size_t>(link)].to;
+      if (to >= graph.first_switch()) {
+        neighbours_.push_back({.link = link, .to = to});
       }
     }
-    between_begin_.push_back(static_cast<int32_t>(between_.size()));
+    neighbours_begin_.push_back(static_cast<int32_t>(neighbours_.size()));
   }
 }
 
@@ -60,9 +62,8 @@ const FabricRouter::Hops& FabricRouter::To(int32_t leaf) const {
   (*hops)[index(leaf)].distance = 0;
   for (size_t i = 0; i < frontier.size(); ++i) {
     const size_t at = index(frontier[i]);
-    for (int32_t k = between_begin_[at]; k < between_begin_[at + 1]; ++k) {
-      const int32_t link = between_[static_cast<size_t>(k)];
-      const int32_t next = graph_.links()[static_cast<size_t>(link)].to;
+    for (int32_t k = neighbours_begin_[at]; k < neighbours_begin_[at + 1]; ++k) {
+      const auto [link, next] = neighbours_[static_cast<size_t>(k)];
       Hop& hop = (*hops)[index(next)];
       if (hop.distance < 0) {
         hop.distance = (*hops)[at].distance + 1;
@@ -73,10 +74,14 @@ const FabricRouter::Hops& FabricRouter::To(int32_t leaf) const {
       }
       const int32_t back = graph_.first_fabric_link() + ((link - graph_.first_fabric_link()) ^ 1);
       // Of a torus, only links of the first dimension that leads nearer count.
-      const bool is_first = hop.link < 0 || graph_.DimensionOf(back) < graph_.DimensionOf(hop.link);
-      if (is_first || graph_.DimensionOf(back) == graph_.DimensionOf(hop.link)) {
-        hop.num_links = is_first ? 1 : hop.num_links + 1;
-        hop.link = is_first ? back : hop.link;
+      const int32_t order = hop.link < 0 || !has_dimensions_
+                                ? 0
+                                : graph_.DimensionOf(back) - graph_.DimensionOf(hop.link);
+      if (hop.link < 0 || order < 0) {
+        hop.num_links = 1;
+        hop.link = back;
+      } else if (order == 0) {
+        ++hop.num_links;
       }
     }
   }
@@ -94,28 +99,28 @@ int32_t FabricRouter::NextHop(int32_t at, const Hops& hops, uint64_t flow) const
   if (here.num_links == 1) {
     return here.link;
   }
-  const auto leads_nearer = [&](int32_t link) {
-    const int32_t next = graph_.links()[static_cast<size_t>(link)].to;
-    return hops[static_cast<size_t>(next - graph_.first_switch())].distance + 1 == here.distance &&
-           graph_.DimensionOf(link) == graph_.DimensionOf(here.link);
+  const auto leads_nearer = [&](const Neighbour& next) {
+    return hops[static_cast<size_t>(next.to - graph_.first_switch())].distance + 1 ==
+               here.distance &&
+           graph_.DimensionOf(next.link) == graph_.DimensionOf(here.link);
   };
-  const int32_t* const begin = between_.data() + between_begin_[index];
-  const int32_t* const end = between_.data() + between_begin_[index + 1];
+  const Neighbour* const begin = neighbours_.data() + neighbours_begin_[index];
+  const Neighbour* const end = neighbours_.data() + neighbours_begin_[index + 1];
   // Every link of a leaf, and half of a spine's, lead nearer when many do: a few draws find one,
   // each as likely as the others. Otherwise the links that do are counted off.
   constexpr int kDraws = 8;
   uint64_t hash = HashOf(options_.seed, flow, at);
   for (int draw = 0; draw < kDraws; ++draw) {
-    const int32_t link = begin[hash % static_cast<uint64_t>(end - begin)];
-    if (leads_nearer(link)) {
-      return link;
+    const Neighbour& next = begin[hash % static_cast<uint64_t>(end - begin)];
+    if (leads_nearer(next)) {
+      return next.link;
     }
     hash = Mix(hash);
   }
   auto pick = static_cast<int64_t>(hash % static_cast<uint64_t>(here.num_links));
-  for (const int32_t* link = begin; link != end; ++link) {
-    if (leads_nearer(*link) && pick-- == 0) {
-      return *link;
+  for (const Neighbour* next = begin; next != end; ++next) {
+    if (leads_nearer(*next) && pick-- == 0) {
+      return next->link;
     }
   }
   CHECK(false, "a hop that was counted is gone at {}", graph_.NameOf(at));

@@ -62,8 +62,13 @@ class FabricRouter {
   const FabricGraph& graph_;
   RouteOptions options_;
   int64_t gpus_per_node_ = 0;
-  std::vector<int32_t> between_begin_;  // links between switches, by switch
-  std::vector<int32_t> between_;
+  bool has_dimensions_ = false;
+  struct Neighbour {
+    int32_t link = 0;
+    int32_t to = 0;
+  };
+  std::vector<int32_t> neighbours_begin_;  // links between switches, by switch
+  std::vector<Neighbour> neighbours_;
   mutable std::vector<std::atomic<const Hops*>> to_leaf_;
 };
 

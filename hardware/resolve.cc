@@ -11,6 +11,7 @@
 
 #include "base/document.h"
 #include "hardware/catalog.h"
+#include "hardware/fabric_graph.h"
 #include "hardware/inline_override.h"
 
 namespace ridgeline::hardware {
@@ -209,7 +210,7 @@ bool IsBetterDefault(const Fabric& a, const Fabric& b) {
   if (a_rails != b_rails) {
     return a_rails;
   }
-  return a.oversubscription < b.oversubscription;
+  return a.oversubscription * a.pod_oversubscription < b.oversubscription * b.pod_oversubscription;
 }
 
 Result<Fabric> DefaultFabric(const Catalog& catalog, const Node& node,
@@ -326,6 +327,7 @@ Result<Cluster> Catalog::ResolveCluster(const Reference<ClusterDescription>& ref
       ASSIGN_OR_RETURN(cluster.fabric, ResolveFabric(description.fabric));
     } else {
       ASSIGN_OR_RETURN(cluster.fabric, DefaultFabric(*this, cluster.node, where));
+      cluster.fabric.written = {.where = where, .path = "cluster"};
     }
     // Whoever changes a fabric's ports by hand means the cards in them too.
     if (description.fabric.inline_map &&
@@ -333,6 +335,10 @@ Result<Cluster> Catalog::ResolveCluster(const Reference<ClusterDescription>& ref
       cluster.node.nics.bandwidth = cluster.fabric.bandwidth;
       cluster.node.sources["nics.bandwidth"] = "as the fabric's ports, which were given inline";
     }
+  }
+  // What a person wired or broke by hand is looked at now, whatever the network's fidelity.
+  if (cluster.fabric.kind == FabricKind::kCustom || !cluster.fabric.faults.empty()) {
+    RETURN_IF_ERROR(FabricGraph::Of(cluster));
   }
   cluster.name = cluster.nodes == 1 ? cluster.node.name
                                     : fmt::format("{} x {}, {}", cluster.nodes, cluster.node.name,
