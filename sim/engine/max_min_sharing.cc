@@ -230,6 +230,7 @@ void MaxMinSharing::Open(Slot slot) {
     link.first_open = at;
   }
   flow.state = State::kOpen;
+  ++num_open_flows_;
   opened_.push_back(slot);
 }
 
@@ -298,6 +299,7 @@ double MaxMinSharing::LevelIfFull(const Link& link) const {
 void MaxMinSharing::Push(Group index, double key) {
   LinkAt(index).key = key;
   heap_.push_back({.key = key, .link = index});
+  ++num_pushes_;
   std::push_heap(heap_.begin(), heap_.end(), kLater);
 }
 
@@ -313,9 +315,24 @@ void MaxMinSharing::PushKeys() {
   awaiting_key_.clear();
 }
 
+// When no flow is open, most links in the heap wait for nothing: they go at once, unsorted.
+void MaxMinSharing::DropIdle() {
+  std::erase_if(heap_, [this](const Entry& entry) {
+    Link& link = LinkAt(entry.link);
+    if (entry.key == link.key && KeyOf(link) == kInfinity) {
+      link.key = kInfinity;
+    }
+    return entry.key != link.key;
+  });
+  std::make_heap(heap_.begin(), heap_.end(), kLater);
+  num_pushes_ = 0;
+}
+
 void MaxMinSharing::BeginSweep() {
   level_ = 0.0;
   heap_.clear();
+  num_pushes_ = 0;
+  num_open_flows_ = 0;
   opened_.clear();
   changed_.clear();
   settled_.clear();
@@ -379,7 +396,8 @@ void MaxMinSharing::Reach(Group index) {
 
 void MaxMinSharing::SettleFlow(Slot slot, int32_t at) {
   Flow& flow = FlowAt(slot);
-  const bool is_same = std::abs(level_ - flow.rate) <= kSameRate * flow.rate;
+  const bool is_same =
+      flow.rate < kInfinity && std::abs(level_ - flow.rate) <= kSameRate * flow.rate;
   if (!is_same) {
     changed_.push_back(slot);
     flow.rate = level_;
@@ -395,6 +413,7 @@ void MaxMinSharing::SettleFlow(Slot slot, int32_t at) {
   Exchange(link, bottleneck.position, link.num_held++);
   flow.bottleneck = at;
   flow.state = State::kSettled;
+  --num_open_flows_;
 }
 
 // All open flows of the link get the level at which the sweep stands.
@@ -455,7 +474,13 @@ void MaxMinSharing::Solve() {
     return;
   }
   BeginSweep();
-  while (!heap_.empty()) {
+  while (true) {
+    if (num_open_flows_ == 0 && 2 * num_pushes_ > heap_.size()) {
+      DropIdle();
+    }
+    if (heap_.empty()) {
+      break;
+    }
     std::pop_heap(heap_.begin(), heap_.end(), kLater);
     const Entry entry = heap_.back();
     heap_.pop_back();

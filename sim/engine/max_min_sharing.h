@@ -145,6 +145,7 @@ class MaxMinSharing {
   double LevelIfFull(const Link& link) const;
   void PushKeys();
   void Push(Group link, double key);
+  void DropIdle();
   void Reach(Group link);
   void SettleLink(Group link);
   void SettleFlow(Slot flow, int32_t crossing);
@@ -168,6 +169,8 @@ class MaxMinSharing {
   // Of the sweep.
   double level_ = 0.0;  // where it stands
   std::vector<Entry> heap_;
+  size_t num_pushes_ = 0;  // since DropIdle
+  int64_t num_open_flows_ = 0;
   std::vector<Group> touched_;
   std::vector<Group> awaiting_key_;
   std::vector<Slot> opened_;
