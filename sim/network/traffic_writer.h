@@ -38,6 +38,8 @@ class TrafficWriter {
   void BeginAt(Beginning beginning) { beginning_ = std::move(beginning); }
 
   /// `channel` tells parallel connections of a pair apart: each has a path of its own under ECMP.
+  /// Where a fabric spreads a connection over several queue pairs, each is a flow with a path of
+  /// its own, and what is returned is a gate that ends with the last of them.
   engine::FlowIndex Add(GpuIndex from, GpuIndex to, double bytes, int64_t channel,
                         std::span<const engine::FlowIndex> after = {},
                         RailRule rule = RailRule::kAligned);
@@ -56,6 +58,8 @@ class TrafficWriter {
 
  private:
   engine::FlowSpec SpecOf(double bytes, bool is_first) const;
+  engine::FlowIndex AddAlong(GpuIndex from, GpuIndex to, double bytes, uint64_t connection,
+                             std::span<const engine::FlowIndex> after, RailRule rule);
 
   const hardware::FabricGraph& graph_;
   SwitchLimits limits_;
@@ -63,6 +67,7 @@ class TrafficWriter {
   hardware::FabricRouter as_set_;
   int64_t gpus_per_node_;
   int64_t rails_;
+  int64_t queue_pairs_;  // of a connection between nodes
   engine::Traffic traffic_;
   Beginning beginning_;
   std::vector<int32_t> route_;
