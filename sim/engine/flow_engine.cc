@@ -12,7 +12,8 @@
 namespace ridgeline::engine {
 namespace {
 
-constexpr int64_t kStepsBetweenStopChecks = 1024;
+// About a millisecond: an event may be cheap or re-solve thousands of flows.
+constexpr int64_t kWorkBetweenStopChecks = 8192;
 
 class Execution {
  public:
@@ -127,7 +128,12 @@ class Execution {
   }
 
   Status LookAtStop() {
-    return ++num_steps_ % kStepsBetweenStopChecks == 0 ? stop_.Check() : Status();
+    const int64_t work = ++num_steps_ + network_.sharing().num_opened();
+    if (work < next_stop_check_) {
+      return {};
+    }
+    next_stop_check_ = work + kWorkBetweenStopChecks;
+    return stop_.Check();
   }
 
   tl::unexpected<Error> Stuck() const {
@@ -151,6 +157,7 @@ class Execution {
   std::vector<FlowIndex> successors_;
   int64_t num_ended_ = 0;
   int64_t num_steps_ = 0;
+  int64_t next_stop_check_ = 0;
 };
 
 }  // namespace

@@ -10,11 +10,13 @@
 /// holds back, and a level depends on nothing but lower levels. So one sweep from low levels to
 /// high, with a heap of the links in question, settles each link once: progressive filling over the
 /// flows whose rate may change (*open* flows), the others staying where they are. A flow is opened
-/// only when a sweep reaches its bottleneck and finds the load of that link altered, or when a link
-/// fills up below the flow's rate. Cost: links in question times log, plus the path of each opened
-/// flow twice, plus one or more looks at each flow of a link that becomes full or loses level; not
-/// the connected component. From nothing (all flows new) it is progressive filling, linear in the
-/// crossings but for the heap.
+/// only when the sweep reaches its bottleneck and finds the load of that link altered, or when a
+/// link fills up below the flow's rate: hardly any flow is opened that keeps its rate.
+///
+/// Cost of a Solve: each opened flow's path twice, a heap operation or two for each link on it, and
+/// a look at every flow of a link that fills up. Not the connected component. From nothing (all
+/// flows new) it is plain progressive filling. At worst, n flows with ends of their own on one
+/// link, every change alters all rates: n^2.
 ///
 /// A cap is a link of the flow's own.
 ///
