@@ -16,8 +16,8 @@ std::string WriteTraffic(const Traffic& traffic);
 /// Errors: kInvalidArgument, what is wrong with the bytes.
 Result<Traffic> ReadTraffic(std::string_view bytes);
 
-/// What the solver says: times, and how long it simulated (start of processes, reading and writing
-/// not counted).
+/// What the solver says: times, and how long it simulated (processor time; start of processes,
+/// building the platform, reading and writing not counted).
 struct TrafficAnswer {
   FlowTimes times;
   double solve_seconds = 0.0;

@@ -1,9 +1,8 @@
 #include "sim/network/simgrid_reference.h"
 
 #include <algorithm>
-#include <cmath>
 #include <csignal>
-#include <cstring>
+#include <limits>
 #include <map>
 #include <numeric>
 #include <utility>
@@ -49,44 +48,75 @@ class Coupling {
   std::vector<LinkIndex> of_link_;
 };
 
-/// How many flows a component has, and how many of them can run beside each other: as many as have
-/// equally long chains of predecessors.
+/// Flows of a component that have equally long chains of predecessors: they can run beside each
+/// other, unless their starts lie further apart than they take.
+struct Row {
+  int64_t flows = 0;
+  double alone = 0.0;  // seconds that they take alone, added up
+  engine::Picoseconds first = std::numeric_limits<engine::Picoseconds>::max();
+  engine::Picoseconds last = 0;
+
+  double NumBeside() const {
+    if (alone <= 0) {
+      return 0.0;
+    }
+    const double apart = static_cast<double>(last - first) * 1e-12;
+    return alone / (apart + alone / static_cast<double>(flows));
+  }
+};
+
 struct Component {
   int64_t flows = 0;
-  std::map<int32_t, int64_t> at_depth = {};
-  int64_t width() const {
-    int64_t most = 0;
-    for (const auto& [depth, count] : at_depth) {
-      most = std::max(most, count);
+  std::map<int32_t, Row> rows = {};  // by length of the chain
+
+  double NumBeside() const {
+    double most = 0.0;
+    for (const auto& [length, row] : rows) {
+      most = std::max(most, row.NumBeside());
     }
     return most;
   }
 };
 
+double SecondsAlone(const Traffic& traffic, FlowIndex flow) {
+  double rate = traffic.flow(flow).cap;
+  for (const Traffic::Crossing& crossing : traffic.path(flow)) {
+    rate = std::min(rate, traffic.capacity(crossing.link));
+  }
+  return traffic.flow(flow).bytes / rate;
+}
+
 std::map<LinkIndex, Component> ComponentsOf(const Traffic& traffic) {
   Coupling coupling(traffic);
-  std::vector<int32_t> depth(static_cast<size_t>(traffic.num_flows()), 0);
+  std::vector<int32_t> chain(static_cast<size_t>(traffic.num_flows()), 0);
   std::map<LinkIndex, Component> components;
   for (FlowIndex i = 0; i < traffic.num_flows(); ++i) {
-    int32_t& own = depth[static_cast<size_t>(i)];
+    int32_t& length = chain[static_cast<size_t>(i)];
     for (const FlowIndex before : traffic.predecessors(i)) {
-      own = std::max(own, depth[static_cast<size_t>(before)] + 1);
+      length = std::max(length, chain[static_cast<size_t>(before)] + 1);
     }
-    if (!traffic.path(i).empty()) {
-      Component& component = components[coupling.Root(traffic.path(i)[0].link)];
-      ++component.flows;
-      ++component.at_depth[own];
+    if (traffic.path(i).empty() || traffic.flow(i).bytes <= 0) {
+      continue;
     }
+    Component& component = components[coupling.Root(traffic.path(i)[0].link)];
+    ++component.flows;
+    Row& row = component.rows[length];
+    ++row.flows;
+    row.alone += SecondsAlone(traffic, i);
+    row.first = std::min(row.first, traffic.flow(i).start);
+    row.last = std::max(row.last, traffic.flow(i).start);
   }
   return components;
 }
 
 bool MostAreCoupled(const Traffic& traffic) {
-  int64_t largest = 0;
+  double beside = 0.0;
+  double coupled = 0.0;
   for (const auto& [root, component] : ComponentsOf(traffic)) {
-    largest = std::max(largest, component.flows);
+    beside += component.NumBeside();
+    coupled = std::max(coupled, component.NumBeside());
   }
-  return 2 * largest > traffic.num_flows();
+  return 2 * coupled > beside;
 }
 
 Status CheckWhatSimgridKnows(const Traffic& traffic) {
@@ -151,13 +181,12 @@ double ExpectedSeconds(const Traffic& traffic) {
   constexpr double kSearch = 8e-9;   // its list of unfinished flows, at every end
   constexpr double kSharing = 4e-7;  // new rates of coupled flows, at every end
   double seconds = 0.0;
-  double width = 0.0;
+  double beside = 0.0;
   for (const auto& [root, component] : ComponentsOf(traffic)) {
-    seconds +=
-        static_cast<double>(component.flows) * static_cast<double>(component.width()) * kSharing;
-    width += static_cast<double>(component.width());
+    seconds += static_cast<double>(component.flows) * component.NumBeside() * kSharing;
+    beside += component.NumBeside();
   }
-  return seconds + static_cast<double>(traffic.num_flows()) * (kEach + width * kSearch);
+  return seconds + static_cast<double>(traffic.num_flows()) * (kEach + beside * kSearch);
 }
 
 Result<engine::TrafficAnswer> SimgridReference::Solve(const Traffic& traffic,
