@@ -275,6 +275,8 @@ const Schema<CollectiveLibrary>& SchemaOf(Tag<CollectiveLibrary>) {
           .Optional("assumed_network_latency", &L::assumed_network_latency,
                     "that the latencies contain; a fabric's excess is added to each step",
                     {.at_least = Seconds{}})
+          .Optional("corrections", &L::corrections,
+                    "what measurements say of the library's model; absent: nothing")
           .Optional("custom_all_reduce", &L::custom_all_reduce, "one-shot and two-shot")
           .Optional("sources", &L::sources, "key -> where the figures were read")
           .Rule(CheckNames);

@@ -16,6 +16,7 @@
 #include "base/config_reader.h"
 #include "base/operation.h"
 #include "base/units.h"
+#include "hardware/time_correction.h"
 
 namespace ridgeline::hardware {
 
@@ -182,6 +183,7 @@ struct CollectiveLibrary {
   /// The network's latencies contain so much of the wire; a fabric's excess is added to each step.
   Seconds assumed_network_latency;
   CustomAllReduce custom_all_reduce;
+  CollectiveCorrections corrections;
   std::map<std::string, std::string> sources;
   friend bool operator==(const CollectiveLibrary&, const CollectiveLibrary&) = default;
 

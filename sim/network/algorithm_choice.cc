@@ -165,9 +165,18 @@ Line LineFrom(const Candidate& candidate, Bytes from) {
 }
 
 SplitTime SplitOf(const Candidate& candidate, Bytes size, bool is_on_plateau) {
-  return {.latency = candidate.modelled.latency * (is_on_plateau ? candidate.plateau : 1.0),
+  const double plateau = is_on_plateau ? candidate.plateau : 1.0;
+  const double share = SmoothOf(candidate.correction, size);
+  if (candidate.measured != nullptr) {
+    TimeTerms terms = candidate.terms;
+    terms.base = terms.base * plateau;
+    terms.steps = terms.steps * plateau;
+    terms.bus = terms.bus * share;
+    return Corrected(terms, size, *candidate.measured);
+  }
+  return {.latency = candidate.modelled.latency * plateau,
           .ramp = {},
-          .wire = size / (candidate.modelled.rate * SmoothOf(candidate.correction, size))};
+          .wire = size / (candidate.modelled.rate * share)};
 }
 
 bool IsOnPlateau(const Candidate& candidate, Bytes size) {
@@ -239,13 +248,16 @@ Candidates CandidatesOf(const Collective& collective, const GroupLinks& links) {
       const bool is_asked =
           collective.protocol == CollectiveProtocol::kChosen || collective.protocol == protocol;
       if (!is_asked || algorithm == kHierarchical ||
-          !IsAvailable(collective.kind, algorithm, protocol, links)) {
+          !IsAvailable(collective, algorithm, protocol, links)) {
         continue;
       }
       Candidate& candidate = candidates.all[static_cast<size_t>(candidates.count++)];
       candidate = Modelled(collective, algorithm, protocol, links);
       candidate.algorithm = algorithm;
       candidate.protocol = protocol;
+      candidate.terms = TermsOf(candidate.modelled, algorithm, protocol, candidate.channels,
+                                collective.kind, links);
+      candidate.measured = CorrectionFor(algorithm, protocol, links);
     }
   }
   return candidates;
@@ -262,6 +274,15 @@ const Candidate& ChosenOf(std::span<const Candidate> candidates, Bytes size) {
     }
   }
   return *best;
+}
+
+Choice ChoiceOf(const Collective& collective, const GroupLinks& links) {
+  const Candidates found = CandidatesOf(collective, links);
+  const Candidate& chosen = ChosenOf(found.view(), collective.bytes);
+  return {.algorithm = chosen.algorithm,
+          .protocol = chosen.protocol,
+          .terms = chosen.terms,
+          .channels = chosen.channels};
 }
 
 SplitTime TimeOf(std::span<const Candidate> candidates, const Candidate& chosen, Bytes size) {

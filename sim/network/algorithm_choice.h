@@ -22,6 +22,7 @@
 #include "base/operation.h"
 #include "sim/network/affine_time.h"
 #include "sim/network/group_links.h"
+#include "sim/network/ramp.h"
 
 namespace ridgeline::network {
 
@@ -31,6 +32,8 @@ struct Candidate {
   CollectiveProtocol protocol = CollectiveProtocol::kSimple;
   AffineTime believed;  // as the library's model has it, corrections by size apart
   AffineTime modelled;  // what the time is made of
+  TimeTerms terms;      // the same, as measurements correct it
+  const hardware::TimeCorrection* measured = nullptr;  // null: nobody did
   /// By size from 64 B, doubling; empty where there is none.
   std::span<const double> correction;
   double plateau = 1.0;  // on the latency from plateau_from on
@@ -56,13 +59,15 @@ Candidates CandidatesOf(const Collective& collective, const GroupLinks& links);
 /// The candidate that is believed fastest; the first of equals.
 const Candidate& ChosenOf(std::span<const Candidate> candidates, Bytes size);
 
-/// A time in its parts.
-struct SplitTime {
-  Seconds latency;
-  Seconds ramp;
-  Seconds wire;
-  Seconds total() const { return latency + ramp + wire; }
+/// What was chosen, before anything is corrected by measurement.
+struct Choice {
+  CollectiveAlgorithm algorithm = CollectiveAlgorithm::kRing;
+  CollectiveProtocol protocol = CollectiveProtocol::kSimple;
+  TimeTerms terms;
+  int channels = 1;  // that its kernel runs when there is work for all
 };
+/// As the two above. Requires something to choose from.
+Choice ChoiceOf(const Collective& collective, const GroupLinks& links);
 
 /// Of the chosen one at this size, monotone in size. O(candidates x log size).
 SplitTime TimeOf(std::span<const Candidate> candidates, const Candidate& chosen, Bytes size);

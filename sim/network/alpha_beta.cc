@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -31,22 +32,61 @@ GroupLinks SharedLinks(const hardware::Cluster& cluster, const RankGroup& group,
   return links;
 }
 
-/// The mean lengthened by the optimism of its size; or that of a smaller size, where it was longer.
-Seconds HighOf(const Collective& collective, const hardware::Cluster& cluster,
-               const GroupLinks& links, Seconds mean) {
-  const auto steps = OptimismOf(collective.kind, links.shape.is_one_node());
-  Seconds high = mean;
-  Collective smaller = collective;
-  for (size_t i = 0; i < steps.size() && !(collective.bytes < steps[i].from); ++i) {
-    const bool is_last = i + 1 == steps.size() || collective.bytes < steps[i + 1].from;
-    Seconds longest = mean;
-    if (!is_last) {
-      smaller.bytes = steps[i + 1].from;
-      longest = PlanOnLinks(smaller, cluster, links).time();
-    }
-    high = std::max(high, longest * (1 + steps[i].excess));
+/// What the mean may be multiplied by at each size: steps in order, the first from zero.
+struct Spread {
+  Bytes from;
+  double low = 0.0;
+  double high = 1.0;
+};
+
+/// Errors of the corrected model among measurements that it had not seen; NCCL's published optimism
+/// where nothing was measured.
+std::vector<Spread> SpreadOf(CollectiveKind kind, const GroupLinks& links) {
+  std::vector<Spread> spread;
+  const hardware::CollectiveCorrections& corrections = links.library->corrections;
+  const bool is_one_node = links.shape.is_one_node();
+  for (const hardware::ErrorBand& band :
+       is_one_node ? corrections.one_node_errors : corrections.nodes_errors) {
+    spread.push_back({band.from, std::min(1.0, band.low), std::max(1.0, band.high)});
   }
-  return high;
+  if (spread.empty()) {
+    for (const OptimismStep& step : OptimismOf(kind, is_one_node)) {
+      spread.push_back({step.from, 0.0, 1 + step.excess});
+    }
+  }
+  return spread;
+}
+
+/// The ends of the range: the mean times what its size's step says, but no less than a smaller size
+/// reached before, and no more than a larger one starts from.
+Cost RangeOf(const Collective& collective, const hardware::Cluster& cluster,
+             const GroupLinks& links, Seconds mean) {
+  const std::vector<Spread> spread = SpreadOf(collective.kind, links);
+  const auto mean_at = [&](Bytes size) {
+    Collective other = collective;
+    other.bytes = size;
+    return PlanOnLinks(other, cluster, links).time();
+  };
+  size_t current = 0;
+  while (current + 1 < spread.size() && !(collective.bytes < spread[current + 1].from)) {
+    ++current;
+  }
+  Cost cost{.mean = mean,
+            .low = mean * spread[current].low,
+            .high = mean * spread[current].high,
+            .evidence = Evidence::kAnalytic};
+  for (size_t i = 0; i < current; ++i) {
+    if (spread[current].high < spread[i].high) {
+      cost.high = std::max(cost.high, mean_at(spread[i + 1].from) * spread[i].high);
+    }
+  }
+  for (size_t i = current + 1; i < spread.size(); ++i) {
+    if (spread[i].low < spread[current].low) {
+      cost.low = std::min(cost.low, mean_at(spread[i].from) * spread[i].low);
+    }
+  }
+  cost.low = std::max(cost.low, BoundOn(collective, links));
+  return cost;
 }
 
 hardware::RateInUse RateOf(const PortRate& port, std::string what) {
@@ -63,13 +103,11 @@ Cost AlphaBetaCollectives::CostOf(const Collective& collective) const {
     return {};
   }
   const GroupLinks links = SharedLinks(cluster_, collective.group, LinkRates::kExpected);
-  const GroupLinks worst = SharedLinks(cluster_, collective.group, LinkRates::kWorst);
   const Seconds mean = PlanOnLinks(collective, cluster_, links).time();
-  return {.mean = mean,
-          .low = BoundOn(collective, links),
-          .high = std::max(HighOf(collective, cluster_, links, mean),
-                           PlanOnLinks(collective, cluster_, worst).time()),
-          .evidence = Evidence::kAnalytic};
+  Cost cost = RangeOf(collective, cluster_, links, mean);
+  const GroupLinks worst = SharedLinks(cluster_, collective.group, LinkRates::kWorst);
+  cost.high = std::max(cost.high, PlanOnLinks(collective, cluster_, worst).time());
+  return cost;
 }
 
 Seconds AlphaBetaCollectives::BoundOf(const Collective& collective) const {
@@ -162,17 +200,30 @@ std::vector<hardware::RateInUse> AlphaBetaCollectives::RatesFor(
           library.shares.ring_ll128, library.shares.tree, library.shares.tree_ll,
           leaves_node ? library.shares.tree_ll128_nodes : library.shares.tree_ll128_one_node),
       1.0, source("shares"));
-  double most_optimism = 0;
-  for (const bool is_one_node : {true, false}) {
-    for (const OptimismStep& step : OptimismOf(CollectiveKind::kAllReduce, is_one_node)) {
-      most_optimism =
-          is_one_node || leaves_node ? std::max(most_optimism, step.excess) : most_optimism;
+  const auto add_spread = [&](std::string_view where, bool is_one_node) {
+    GroupLinks links;
+    links.library = &library;
+    links.shape.nodes = is_one_node ? 1 : 2;
+    double low = 1;
+    double high = 1;
+    for (const Spread& step : SpreadOf(CollectiveKind::kAllReduce, links)) {
+      low = std::min(low, step.low);
+      high = std::max(high, step.high);
     }
+    const auto& corrections = library.corrections;
+    const bool is_measured =
+        !(is_one_node ? corrections.one_node_errors : corrections.nodes_errors).empty();
+    add(fmt::format("ends of a collective's range {}, of its time", where),
+        low > 0 ? fmt::format("{:.2f} to {:.2f}", low, high) : fmt::format("up to {:.2f}", high),
+        1.0,
+        is_measured ? source("corrections")
+                    : "NVIDIA/nccl v2.30.7 src/graph/tuning.cc against "
+                      "Azure/AI-benchmarking-guide; widens the range, moves no mean");
+  };
+  add_spread("inside a node", true);
+  if (leaves_node) {
+    add_spread("over nodes", false);
   }
-  add("the high end of a collective adds NCCL's published optimism by size",
-      fmt::format("up to {:.0f} %", 100 * most_optimism), 1.0,
-      "NVIDIA/nccl v2.30.7 src/graph/tuning.cc against Azure/AI-benchmarking-guide; widens the "
-      "range, moves no mean");
   return rates;
 }
 

@@ -3,9 +3,11 @@
 ///
 /// mean: the plan's time (collective_plan.h); groups that reach beyond a leaf of an oversubscribed
 /// fabric get their share of it, because the job's other groups want theirs at the same time.
-/// low: the wire bound (peak bandwidth, no latency). high: the mean lengthened by how much NCCL's
-/// own model is known to be optimistic at that size, or the mean on the worst cited links,
-/// whichever is longer; never less than at a smaller size. Evidence: analytic.
+/// low, high: the mean times the errors of the corrected model at that size among measurements that
+/// it had not seen, where the library's data has them; else the wire bound (peak bandwidth, no
+/// latency), and the mean lengthened by how much NCCL's own model is known to be optimistic. low is
+/// never below the bound, high never below the mean on the worst cited links; neither falls when
+/// bytes grow. Evidence: analytic.
 #pragma once
 
 #include <vector>
@@ -23,7 +25,7 @@ class AlphaBetaCollectives final : public hardware::CollectiveCost {
   /// cluster of one, and for an algorithm that CheckPlan refuses: whoever asks is wrong.
   Cost CostOf(const Collective& collective) const override;
 
-  /// The time that nothing beats: low of CostOf.
+  /// The time that nothing beats, no more than low of CostOf.
   Seconds BoundOf(const Collective& collective) const;
 
   /// Links inside a node when the run has two GPUs, between nodes when it is larger than one.

@@ -44,7 +44,8 @@ bool Does(CollectiveAlgorithm algorithm, CollectiveKind kind,
 }
 
 /// What the links lack, as the end of "NAME needs ..."; nullptr when nothing.
-const char* Missing(CollectiveKind kind, CollectiveAlgorithm algorithm, const GroupLinks& links) {
+const char* Missing(const Collective& collective, CollectiveAlgorithm algorithm,
+                    const GroupLinks& links) {
   const GroupShape& shape = links.shape;
   const bool is_one_node = shape.is_one_node();
   switch (algorithm) {
@@ -52,6 +53,10 @@ const char* Missing(CollectiveKind kind, CollectiveAlgorithm algorithm, const Gr
     case kNvlsTree:
       if (!links.switches_add || shape.per_node < 2) {
         return "switches of NVLink that add, and two ranks of a node";
+      }
+      if (collective.kind != CollectiveKind::kAllGather &&
+          BytesPerElement(collective.dtype) < BytesPerElement(DType::kBf16)) {
+        return "elements of two bytes or more, which NVLink's switches can add";
       }
       if (algorithm == kNvlsTree && is_one_node) {
         return "more than one node";
@@ -74,7 +79,7 @@ const char* Missing(CollectiveKind kind, CollectiveAlgorithm algorithm, const Gr
       if (algorithm == kCollNetDirect && !links.has_nvswitch) {
         return "NVSwitch";
       }
-      if (IsGather(kind) && links.ports < shape.per_node) {
+      if (IsGather(collective.kind) && links.ports < shape.per_node) {
         return "a network port for every GPU";
       }
       return nullptr;
@@ -147,41 +152,42 @@ const hardware::AlgorithmCosts& CostsOf(CollectiveAlgorithm algorithm,
   return latencies.ring;
 }
 
-std::optional<Refusal> RefusalOf(CollectiveKind kind, CollectiveAlgorithm algorithm,
-                                 CollectiveProtocol protocol, const GroupLinks& links) {
+std::optional<Refusal> RefusalOf(const Collective& collective, const GroupLinks& links) {
   if (links.shape.ranks <= 1) {
     return std::nullopt;
   }
+  const CollectiveAlgorithm algorithm = collective.algorithm;
   const std::string_view name = AlgorithmName(algorithm);
   const hardware::CollectiveLibrary& library = *links.library;
   if (algorithm != kChosen && !library.Has(algorithm)) {
     return Refusal{.message = fmt::format("{} has no algorithm {}", library.name, name),
                    .hint = fmt::format("it has {}", fmt::join(library.algorithms, ", "))};
   }
-  if (!Does(algorithm, kind, library)) {
-    return Refusal{
-        .message = fmt::format("{} does no {} in {}", name, CollectiveName(kind), library.name),
-        .hint = HintOf(algorithm, links)};
+  if (!Does(algorithm, collective.kind, library)) {
+    return Refusal{.message = fmt::format("{} has no {} by {}", library.name,
+                                          CollectiveName(collective.kind), name),
+                   .hint = HintOf(algorithm, links)};
   }
-  if (const char* const missing = Missing(kind, algorithm, links)) {
-    return Refusal{.message = fmt::format("{} of {} ranks, {} a node, needs {}", name,
+  if (const char* const missing = Missing(collective, algorithm, links)) {
+    return Refusal{.message = fmt::format("{} over {} ranks, {} a node, needs {}", name,
                                           links.shape.ranks, links.shape.per_node, missing),
                    .hint = HintOf(algorithm, links)};
   }
-  if (!HasProtocol(algorithm, protocol, links)) {
+  if (algorithm != kChosen && !HasProtocol(algorithm, collective.protocol, links)) {
+    const bool is_link =
+        collective.protocol == CollectiveProtocol::kLl128 && !links.inside.is_nvlink;
     return Refusal{
-        .message = fmt::format("{} has no protocol {} {}", name, ProtocolName(protocol),
-                               protocol == CollectiveProtocol::kLl128 && !links.inside.is_nvlink
-                                   ? "without NVLink"
-                                   : "here"),
+        .message = fmt::format("{} has no protocol {}{}", name, ProtocolName(collective.protocol),
+                               is_link ? " without NVLink" : ""),
         .hint = "leave the protocol out: the library chooses the fastest"};
   }
   return std::nullopt;
 }
 
-bool IsAvailable(CollectiveKind kind, CollectiveAlgorithm algorithm, CollectiveProtocol protocol,
-                 const GroupLinks& links) {
-  return Does(algorithm, kind, *links.library) && Missing(kind, algorithm, links) == nullptr &&
+bool IsAvailable(const Collective& collective, CollectiveAlgorithm algorithm,
+                 CollectiveProtocol protocol, const GroupLinks& links) {
+  return Does(algorithm, collective.kind, *links.library) &&
+         Missing(collective, algorithm, links) == nullptr &&
          HasProtocol(algorithm, protocol, links) && links.library->Has(algorithm);
 }
 

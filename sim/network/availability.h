@@ -29,13 +29,13 @@ struct Refusal {
 /// | pairwise | all-to-all, send | |
 /// | one-shot, two-shot | all-reduce | one node, few ranks that reach each other over NVLink |
 ///
-/// LL128 needs NVLink. kChosen stands for any. Groups of one rank have everything. O(1).
-std::optional<Refusal> RefusalOf(CollectiveKind kind, CollectiveAlgorithm algorithm,
-                                 CollectiveProtocol protocol, const GroupLinks& links);
+/// LL128 needs NVLink; NVLink's switches add no types of one byte. kChosen stands for any. Groups
+/// of one rank have everything. Of the algorithm and the protocol that the collective names. O(1).
+std::optional<Refusal> RefusalOf(const Collective& collective, const GroupLinks& links);
 
-/// The same as a claim, for loops.
-bool IsAvailable(CollectiveKind kind, CollectiveAlgorithm algorithm, CollectiveProtocol protocol,
-                 const GroupLinks& links);
+/// The same as a claim, of an algorithm and a protocol instead of its own, for loops.
+bool IsAvailable(const Collective& collective, CollectiveAlgorithm algorithm,
+                 CollectiveProtocol protocol, const GroupLinks& links);
 
 /// NCCL's own rule on top: NVLS from so many ranks a node on, and none of the algorithms that
 /// frameworks and engines bring along.

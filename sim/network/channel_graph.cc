@@ -9,18 +9,23 @@ namespace {
 
 constexpr int kManyChannels = 4;
 constexpr int kUnsearchedChannels = 2;
+constexpr double kSlowestTried = 0.49;
 constexpr double kRoundingSlack = 1 + 1e-9;  // a port of 48 holds a channel of 48
 
 int Fitting(BytesPerSecond capacity, BytesPerSecond rate) {
   return static_cast<int>(std::floor(capacity / rate * kRoundingSlack));
 }
 
-/// `counted`: channels of a rate that fit.
+/// `counted`: channels of a rate that fit. The search goes on to slower rates than the one it found
+/// while they are not below half of it.
 template <class F>
-ChannelGraph Best(const std::vector<BytesPerSecond>& rates, F counted) {
+ChannelGraph Best(const std::vector<BytesPerSecond>& rates, int most, F counted) {
   ChannelGraph best;
   for (const BytesPerSecond rate : rates) {
-    const ChannelGraph graph{.channels = counted(rate), .each = rate};
+    if (best.channels > 0 && rate < kSlowestTried * best.each) {
+      break;
+    }
+    const ChannelGraph graph{.channels = std::min(counted(rate), most), .each = rate};
     if (best.bus() < graph.bus()) {
       best = graph;
     }
@@ -53,11 +58,12 @@ Ports PortsOf(const GroupLinks& links) {
 }  // namespace
 
 ChannelGraph RingGraph(const GroupLinks& links) {
+  const int most = links.library->channels.most / 2;  // kernels run twice as many
   if (links.shape.is_one_node()) {
     if (!links.inside.is_nvlink) {
       return {.channels = kUnsearchedChannels, .each = links.inside_rate() / kUnsearchedChannels};
     }
-    return Doubled(Best(links.generation->speeds_inside,
+    return Doubled(Best(links.generation->speeds_inside, most,
                         [&](BytesPerSecond rate) { return Fitting(links.inside_rate(), rate); }),
                    links);
   }
@@ -68,7 +74,7 @@ ChannelGraph RingGraph(const GroupLinks& links) {
     return {.channels = kUnsearchedChannels, .each = bus / kUnsearchedChannels};
   }
   const Ports ports = PortsOf(links);
-  ChannelGraph graph = Best(links.generation->speeds_across, [&](BytesPerSecond rate) {
+  ChannelGraph graph = Best(links.generation->speeds_across, most, [&](BytesPerSecond rate) {
     const int across = ports.count * Fitting(ports.rate, rate);
     return has_inside ? std::min(across, Fitting(links.inside_rate(), rate)) : across;
   });

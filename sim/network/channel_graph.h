@@ -1,7 +1,8 @@
 /// Channels that the library's topology search finds, and what each carries.
 ///
-/// NCCL (v2.30.7 src/graph/search.cc) walks a table of rates, fastest first, and takes the one at
-/// which channels x rate is most; a fast channel is then made two at half its rate
+/// NCCL (v2.30.7 src/graph/search.cc) walks a table of rates, from the fastest that fits to about
+/// half of what it found, and takes the one at which channels x rate is most; a fast channel is
+/// then made two at half its rate
 /// (`ncclTopoDupChannels`), and kernels run twice the channels found (src/graph/connect.cc). Here a
 /// channel of a ring takes its rate from every GPU's port and, over nodes, from one network port:
 ///

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "base/check.h"
 #include "sim/network/algorithm_choice.h"
 #include "sim/network/availability.h"
@@ -13,10 +15,6 @@
 
 namespace ridgeline::network {
 namespace {
-
-bool HasNoPorts(const hardware::Cluster& cluster, const GroupShape& shape) {
-  return !shape.is_one_node() && (cluster.nodes <= 1 || cluster.node.nics.count <= 0);
-}
 
 RankGroup GroupOf(const GroupShape& shape) {
   return {.ranks = static_cast<int64_t>(shape.ranks),
@@ -97,9 +95,21 @@ CollectivePlan PlanOf(const Collective& collective, const hardware::Cluster& clu
 
 Status CheckPlan(const Collective& collective, const hardware::Cluster& cluster) {
   const GroupShape shape = ShapeOf(collective.group);
-  CHECK(!HasNoPorts(cluster, shape), "a group over {} nodes on {}", shape.nodes, cluster.name);
-  std::optional<Refusal> refusal = RefusalOf(collective.kind, collective.algorithm,
-                                             collective.protocol, LinksOf(cluster, shape));
+  const GroupLinks links = LinksOf(cluster, shape);
+  std::optional<Refusal> refusal = RefusalOf(collective, links);
+  if (!refusal && collective.algorithm == CollectiveAlgorithm::kChosen && shape.ranks > 1 &&
+      CandidatesOf(collective, links).count == 0) {
+    refusal = Refusal{
+        .message = fmt::format("no algorithm does {} in protocol {} here",
+                               CollectiveName(collective.kind), ProtocolName(collective.protocol)),
+        .hint = "leave the protocol out: the library chooses the fastest"};
+  }
+  if (!refusal && collective.algorithm == CollectiveAlgorithm::kHierarchical && shape.ranks > 1 &&
+      collective.protocol == CollectiveProtocol::kLl128 &&
+      !LinksOf(cluster, AcrossOf(shape)).inside.is_nvlink) {
+    refusal = Refusal{.message = "no protocol ll128 without NVLink",
+                      .hint = "leave the protocol out: the library chooses the fastest"};
+  }
   if (refusal) {
     return InvalidArgument(std::move(refusal->message), std::move(refusal->hint));
   }
