@@ -1,13 +1,16 @@
 // Flows of collectives, alone: their fluid time on the fabric against the plan's wire, as raw
 // times.
 #include <algorithm>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
 
 #include "base/diagnostic.h"
 #include "sim/engine/flow_engine.h"
+#include "sim/network/channel_graph.h"
 #include "sim/network/collective_plan.h"
 #include "sim/network/collective_traffic.h"
 #include "sim/network/flow_collectives.h"
@@ -23,10 +26,26 @@ using Kind = CollectiveKind;
 
 constexpr double kBytes = 16e9;  // wire is proportional to bytes up here
 
+/// With the library's own model of its wires: what measurements made of it is not flows' business.
 Cluster Shipped(const std::string& name) {
-  return hardware::ShippedCatalog()
-      .ResolveCluster(hardware::Named<hardware::ClusterDescription>(name))
-      .value();
+  Cluster cluster = hardware::ShippedCatalog()
+                        .ResolveCluster(hardware::Named<hardware::ClusterDescription>(name))
+                        .value();
+  auto library = std::make_shared<hardware::CollectiveLibrary>(*cluster.collectives);
+  library->corrections = {};
+  cluster.collectives = std::move(library);
+  return cluster;
+}
+
+/// Channels carry whole steps of a table of rates (channel_graph.h): 12 x 30 of the 370.8 GB/s of
+/// an H100's NVLink.
+double ChannelsShareOf(const Cluster& cluster, const RankGroup& group) {
+  const GroupLinks links = LinksOf(cluster, group);
+  const double inside = links.inside_rate().base();
+  const double rate = links.shape.is_one_node()
+                          ? inside
+                          : std::min(inside, links.shape.per_node * links.across_rate().base());
+  return RingGraph(links).bus().base() / rate;
 }
 
 /// Fluid time of all equal groups over the plan's wire: the share of its links' sustained rate that
@@ -53,8 +72,8 @@ struct Case {
 };
 
 // What the issue asks for: rings, exchanges, sends and hierarchies of any group take what the plan
-// says to 2 %, with nothing fitted between the two: volumes and routes on one side, NCCL's channels
-// (channel_graph.h) on the other.
+// says to 2 %, at the share of the links that the library's channels fill, with nothing fitted
+// between the two: volumes and routes on one side, NCCL's step counts on the other.
 TEST(FlowTrafficTest, UncontendedFluidTimeIsThePlansWire) {
   for (const char* name : {"h100-64", "a100-64", "h200-64", "b200-64", "h100-8"}) {
     const Cluster cluster = Shipped(name);
@@ -85,7 +104,19 @@ TEST(FlowTrafficTest, UncontendedFluidTimeIsThePlansWire) {
             (each.kind == Kind::kSend && group.ranks != 2)) {
           continue;
         }
-        EXPECT_NEAR(ShareOf(cluster, each.kind, each.algorithm, group), 1.0, 0.02)
+        const double share = ShareOf(cluster, each.kind, each.algorithm, group);
+        // Exchanges run no rings; of a hierarchy's phases, those in nodes do.
+        const double channels =
+            each.algorithm == Algorithm::kRing ? ChannelsShareOf(cluster, group)
+            : has_levels ? ChannelsShareOf(cluster, {.ranks = group.ranks_per_node,
+                                                     .ranks_per_node = group.ranks_per_node})
+                         : 1.0;
+        const bool is_mixed = each.algorithm == Algorithm::kHierarchical;
+        const double least = each.algorithm == Algorithm::kPairwise ? 1.0 : channels;
+        EXPECT_GE(share, 0.98 * least)
+            << name << " " << CollectiveName(each.kind) << " " << AlgorithmName(each.algorithm)
+            << " " << group.ranks << "/" << group.ranks_per_node;
+        EXPECT_LE(share, 1.02 * (is_mixed ? 1.0 : least))
             << name << " " << CollectiveName(each.kind) << " " << AlgorithmName(each.algorithm)
             << " " << group.ranks << "/" << group.ranks_per_node;
       }
@@ -101,8 +132,10 @@ TEST(FlowTrafficTest, TheLibrarysSharesOfTheLinksAreTheSameForEveryGroup) {
   for (const int64_t n : {4, 8}) {
     const RankGroup inside{.ranks = n, .ranks_per_node = n};
     const RankGroup across{.ranks = n, .ranks_per_node = 1};
-    EXPECT_NEAR(ShareOf(cluster, Kind::kAllReduce, Algorithm::kTree, inside), 0.92, 0.0184);
-    EXPECT_NEAR(ShareOf(cluster, Kind::kAllReduce, Algorithm::kTree, across), 0.92, 0.0184);
+    EXPECT_NEAR(ShareOf(cluster, Kind::kAllReduce, Algorithm::kTree, inside),
+                0.92 * ChannelsShareOf(cluster, inside), 0.0184);
+    EXPECT_NEAR(ShareOf(cluster, Kind::kAllReduce, Algorithm::kTree, across),
+                0.92 * ChannelsShareOf(cluster, across), 0.0184);
     EXPECT_NEAR(ShareOf(cluster, Kind::kAllReduce, Algorithm::kNvls, inside), 0.8322, 0.0166);
     EXPECT_NEAR(ShareOf(cluster, Kind::kAllReduce, Algorithm::kOneShot, inside), 0.89, 0.0178);
     EXPECT_NEAR(ShareOf(cluster, Kind::kAllReduce, Algorithm::kTwoShot, inside), 0.755, 0.0151);
@@ -118,10 +151,10 @@ TEST(FlowTrafficTest, TheLibrarysSharesOfTheLinksAreTheSameForEveryGroup) {
 TEST(FlowTrafficTest, TreesOfTwoNodesLoadThePortsWithHalf) {
   const Cluster cluster = Shipped("h100-64");
   EXPECT_NEAR(ShareOf(cluster, Kind::kAllReduce, Algorithm::kTree, {.ranks = 2}), 0.46, 0.0092);
-  // 7/8 x 2 x 16 GB / 370.8 GB/s over the plan's 2 x 16 GB / (0.92 x 370.8 GB/s): 0.805.
-  EXPECT_NEAR(
-      ShareOf(cluster, Kind::kAllReduce, Algorithm::kTree, {.ranks = 16, .ranks_per_node = 8}),
-      0.805, 0.0161);
+  // 7/8 x 2 S / 370.8 GB/s over the plan's 2 S / (0.92 x its channels' rate).
+  const RankGroup nodes{.ranks = 16, .ranks_per_node = 8};
+  EXPECT_NEAR(ShareOf(cluster, Kind::kAllReduce, Algorithm::kTree, nodes),
+              7.0 / 8 * 0.92 * ChannelsShareOf(cluster, nodes), 0.0161);
 }
 
 // NCCL's double binary tree over 8: 4 is the root's child, 2 and 6 its, odd ranks are leaves; the
