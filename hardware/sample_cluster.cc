@@ -74,27 +74,36 @@ int64_t NodesThatShow(const Fabric& fabric) {
   return leaves * fabric.nodes_per_leaf;
 }
 
+/// Of how good use a node is to show this fabric; 0: of none.
+int Fitness(const Node& node, const Fabric& fabric) {
+  const double leaf_ports = static_cast<double>(fabric.nodes_per_leaf * node.nics.count);
+  const bool fits_leaf =
+      fabric.kind != FabricKind::kFatTree || !fabric.switch_ports ||
+      leaf_ports * (1 + 1 / fabric.oversubscription) <= static_cast<double>(*fabric.switch_ports);
+  const bool fits_rails = node.nics.count > 0 && node.nics.count % fabric.rails.value_or(1) == 0;
+  if (!fits_leaf || !fits_rails) {
+    return 0;
+  }
+  return 1 + (node.nics.count == node.gpus ? 1 : 0) +
+         (node.nics.bandwidth == fabric.bandwidth ? 2 : 0);
+}
+
 Result<Node> NodeFor(const Catalog& catalog, const Fabric& fabric) {
-  std::optional<Node> any;
+  std::optional<Node> best;
   for (const std::string& name : catalog.Names("nodes")) {
     Reference<Node> reference;
     reference.name = name;
     Result<Node> node = catalog.ResolveNode(reference);
-    if (!node || node->nics.count != node->gpus) {
-      continue;
-    }
-    if (node->nics.bandwidth == fabric.bandwidth && fabric.rails.value_or(1) <= node->gpus) {
-      return node;
-    }
-    if (!any) {
-      any = *std::move(node);
+    if (node && Fitness(*node, fabric) > (best ? Fitness(*best, fabric) : 0)) {
+      best = *std::move(node);
     }
   }
-  if (!any) {
-    return NotFound("no node to draw the fabric with", "add one to configs/nodes");
+  if (!best) {
+    return NotFound("no node to build the fabric with: " + fabric.name,
+                    "add one to configs/nodes whose ports its leaves hold");
   }
-  any->nics.bandwidth = fabric.bandwidth;
-  return *std::move(any);
+  best->nics.bandwidth = fabric.bandwidth;
+  return *std::move(best);
 }
 
 }  // namespace

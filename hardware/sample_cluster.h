@@ -10,9 +10,10 @@
 
 namespace ridgeline::hardware {
 
-/// Nodes with a port of the fabric's speed a GPU (the catalog's first such node by name), as many as
-/// show every tier: two leaves of a tree, two pods where it has pods, three groups of a dragonfly,
-/// all places of a torus, all nodes that a custom wiring names. `nodes` overrides the count.
+/// The catalog's node that suits the fabric best (ports of its speed, one a GPU, as many as its
+/// leaves hold; the first of several by name), as often as shows every tier: two leaves of a tree,
+/// two pods where it has pods, three groups of a dragonfly, all places of a torus, all nodes that a
+/// custom wiring names. `nodes` overrides the count.
 Result<Cluster> SampleCluster(const Catalog& catalog, const Fabric& fabric,
                               std::optional<int64_t> nodes = std::nullopt);
 

@@ -116,15 +116,27 @@ Status FillNumbers(const Words& words, CommandLine& line) {
   }
   ASSIGN_OR_RETURN(line.timeout, TimeOf(words, "--timeout"));
   ASSIGN_OR_RETURN(line.drain_timeout, TimeOf(words, "--drain-timeout"));
+  ASSIGN_OR_RETURN(line.nodes, CountOf(words, "--nodes", 1, 1'000'000));
   ASSIGN_OR_RETURN(line.max_runs, CountOf(words, "--max-runs", 1, 4096));
   ASSIGN_OR_RETURN(line.max_queue, CountOf(words, "--max-queue", 0, 1'000'000));
   return {};
 }
 
 Status FillChoices(const Words& words, CommandLine& line) {
-  if (const auto text = LastOf(words, "--output")) {
-    ASSIGN_OR_RETURN(const size_t index, Choice("--output", *text, report::OutputFormatNames()));
-    line.output = static_cast<report::OutputFormat>(index);
+  if (const auto text = LastOf(words, "--output"); text == "nccl-tests" && line.command == "cost") {
+    line.is_nccl_tests = true;
+  } else if (text) {
+    std::vector<std::string> names = report::OutputFormatNames();
+    const size_t num_tables = names.size();
+    if (line.command == "describe") {
+      names.insert(names.end(), {"dot", "svg"});
+    }
+    ASSIGN_OR_RETURN(const size_t index, Choice("--output", *text, names));
+    if (index < num_tables) {
+      line.output = static_cast<report::OutputFormat>(index);
+    } else {
+      line.picture = index == num_tables ? Picture::kDot : Picture::kSvg;
+    }
   }
   if (const auto text = LastOf(words, "--progress")) {
     ASSIGN_OR_RETURN(const size_t index,
@@ -187,6 +199,7 @@ Result<CommandLine> ParseCommandLine(const std::vector<std::string>& arguments) 
   line.minimize = LastOf(words, "--minimize");
   line.gpu = LastOf(words, "--gpu").value_or("");
   line.cluster = LastOf(words, "--cluster").value_or("");
+  line.sizes = LastOf(words, "--sizes").value_or("");
   line.calibration = LastOf(words, "--calibration").value_or(line.calibration);
   line.is_strict_calibration = words.counts.at("--strict-calibration") > 0;
   ASSIGN_OR_RETURN(line.write_file, FileOf(words, "--write"));

@@ -16,22 +16,29 @@ namespace ridgeline::cli {
 enum class ProgressMode { kAuto, kPlain, kJson, kNone };
 enum class ColorMode { kAuto, kAlways, kNever };
 
+/// What `describe -o` draws beside the formats of tables.
+enum class Picture { kNone, kDot, kSvg };
+
 struct CommandLine {
   std::string command;  // a name of command_table.h
   std::vector<std::string> arguments;
   std::vector<std::string> overrides;  // "path=value", as written
   report::OutputFormat output = report::OutputFormat::kTable;
-  std::string trace_file;         // empty: none
-  std::string requests_file;      // per-request CSV; empty: none
-  bool is_stepwise = false;       // --no-fast-forward
-  std::string group;              // of `validate`; empty: all
-  std::string half = "all";       // likewise, as written
-  std::vector<std::string> vary;  // "path=list", as written
+  Picture picture = Picture::kNone;  // of `describe`; then `output` does not count
+  std::optional<int> nodes;          // of `describe fabric`
+  std::string trace_file;            // empty: none
+  std::string requests_file;         // per-request CSV; empty: none
+  bool is_stepwise = false;          // --no-fast-forward
+  std::string group;                 // of `validate`; empty: all
+  std::string half = "all";          // likewise, as written
+  std::vector<std::string> vary;     // "path=list", as written
   bool is_one_at_a_time = false;
   std::vector<std::string> targets;  // as written
   std::optional<std::string> minimize;
   std::string gpu;                       // of `cost`; empty: none
   std::string cluster;                   // likewise
+  std::string sizes;                     // "8-8G*2", as written; likewise
+  bool is_nccl_tests = false;            // -o nccl-tests; likewise
   std::string calibration = "auto";      // a profile's name, a path, "auto" or "none"
   bool is_strict_calibration = false;    // refuse what was not measured
   std::string write_file;                // of `calibrate`; empty: none

@@ -49,8 +49,12 @@ constexpr std::array<CommandInfo, 18> kCommands = {{
     {.name = "describe",
      .usage = "KIND NAME",
      .summary = "one of those, with the source of every figure",
-     .details = "",
-     .example = "ridgeline describe gpu h100-sxm\nridgeline describe model llama-3.1-70b",
+     .details = "-o dot and -o svg draw a fabric, a cluster or a node: tiers, cables and what they "
+                "carry,\n"
+                "parts that are alike once, with their number. A fabric alone is drawn with a few "
+                "nodes.",
+     .example = "ridgeline describe gpu h100-sxm\nridgeline describe model llama-3.1-70b\n"
+                "ridgeline describe fabric rail-optimized-400g --nodes 512 -o svg > fabric.svg",
      .min_arguments = 2,
      .max_arguments = 2},
     {.name = "validate",
@@ -118,10 +122,17 @@ constexpr std::array<CommandInfo, 18> kCommands = {{
   copy                  bytes, read plus written
   gradient_norm, dropout, permute, routing, scan    read_bytes [written_bytes tokens]
   all_reduce, all_gather, reduce_scatter, all_to_all, broadcast, send
-                        bytes ranks [ranks_per_node]
+                        bytes ranks [ranks_per_node algorithm protocol]
 All take dtype (default bf16) and the condition: clock (burst, sustained), launch (graph, eager),
-cache (cold, warm), and matrices layout (TN, NN, NT); steady is burst, graph, cold, TN.)",
-     .example = "ridgeline cost --gpu h100-sxm -o jsonl < operations.jsonl"},
+cache (cold, warm), and matrices layout (TN, NN, NT); steady is burst, graph, cold, TN.
+
+A collective's answer says how the library does it; algorithm (ring, tree, nvls, nvls-tree,
+collnet-direct, collnet-chain, pat, hierarchical, pairwise, one-shot, two-shot) and protocol
+(ll, ll128, simple) force one. --set network.library=nccl-2.21, network.sharp=true or
+network.pxn=false change the network. -o nccl-tests prints that program's columns.)",
+     .example = "ridgeline cost --gpu h100-sxm -o jsonl < operations.jsonl\n"
+                "echo '{\"op\":\"all_reduce\",\"ranks\":16}' |\n"
+                "  ridgeline cost --cluster h100-64 --sizes '8-8G*2' -o nccl-tests"},
     {.name = "serve",
      .usage = "",
      .summary = "the gRPC server",
@@ -168,16 +179,21 @@ clock=burst and cache=cold.)",
     {.name = "runs", .summary = "runs on a server", .is_built = false},
 }};
 
-constexpr std::array<FlagInfo, 40> kFlags = {{
+constexpr std::array<FlagInfo, 42> kFlags = {{
     {.name = "--set",
      .value = "PATH=VALUE",
      .meaning = "override one key; repeatable; PATH as in `explain`",
-     .commands = "simulate check plan whatif",
+     .commands = "simulate check plan whatif cost",
      .is_repeatable = true},
     {.name = "--output",
      .letter = 'o',
      .value = "FORMAT",
-     .meaning = "table (default), wide, json, jsonl, csv or md"},
+     .meaning = "table (default), wide, json, jsonl, csv or md; describe also: dot, svg; cost: "
+                "nccl-tests"},
+    {.name = "--nodes",
+     .value = "N",
+     .meaning = "with how many nodes a fabric is built and drawn; as many as show it by default",
+     .commands = "describe"},
     {.name = "--group",
      .value = "NAME",
      .meaning = "only the cases of a group: 'core dense', 'compile step_time' ...",
@@ -245,6 +261,10 @@ constexpr std::array<FlagInfo, 40> kFlags = {{
     {.name = "--cluster",
      .value = "NAME",
      .meaning = "a cluster instead of a GPU, for collectives over many nodes",
+     .commands = "cost"},
+    {.name = "--sizes",
+     .value = "FROM-TO*FACTOR",
+     .meaning = "each line at these bytes, as nccl-tests' -b -e -f: 8-8G*2 (K, M, G are 1024s)",
      .commands = "cost"},
     {.name = "--server",
      .value = "ADDR",

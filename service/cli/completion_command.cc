@@ -40,7 +40,7 @@ _ridgeline() {{
   if [[ $COMP_CWORD -eq 1 ]]; then
     COMPREPLY=($(compgen -W "{0}" -- "$word"))
   elif [[ $before == -o || $before == --output ]]; then
-    COMPREPLY=($(compgen -W "table wide json jsonl csv md" -- "$word"))
+    COMPREPLY=($(compgen -W "table wide json jsonl csv md dot svg" -- "$word"))
   elif [[ $word == -* ]]; then
     COMPREPLY=($(compgen -W "{1}" -- "$word"))
   elif [[ ${{COMP_WORDS[1]}} == list || ( ${{COMP_WORDS[1]}} == describe && $COMP_CWORD -eq 2 ) ]]; then

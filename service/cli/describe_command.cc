@@ -11,6 +11,7 @@
 #include "service/cli/catalog_kinds.h"
 #include "service/cli/commands.h"
 #include "service/cli/exit_code.h"
+#include "service/cli/fabric_description.h"
 #include "service/cli/model_description.h"
 #include "service/report/table.h"
 #include "workloads/model_catalog.h"
@@ -61,6 +62,16 @@ void AddFigures(const Node& node, const std::string& path,
   }
   if (node.is_list() && node.items.empty()) {
     return;  // no aliases, say
+  }
+  if (node.is_list() && node.items.front().is_map()) {
+    for (size_t i = 0; i < node.items.size(); ++i) {
+      std::string line;
+      for (const Node::Entry& entry : node.items[i].entries) {
+        line += fmt::format("{}{}: {}", line.empty() ? "" : ", ", entry.key, entry.value.scalar);
+      }
+      table.rows.push_back({fmt::format("{}[{}]", path, i), line, SourceOf(sources, path)});
+    }
+    return;
   }
   std::string value = node.scalar;
   for (const Node& item : node.items) {
@@ -143,7 +154,24 @@ Result<int> Describe(Session& session) {
   }
   ASSIGN_OR_RETURN(const std::filesystem::path path,
                    session.catalog.FindOrPath(kind->folder, name));
-  return DescribeFile(session, path);
+  if (session.line.nodes && kind->kind != Kind::kFabric) {
+    return InvalidArgument("--nodes is for a fabric, which has none of its own",
+                           "a cluster says itself how many nodes it has: count");
+  }
+  if (session.line.picture != Picture::kNone) {
+    ASSIGN_OR_RETURN(session.out, DrawNetwork(session, *kind, name));
+    return kExitDone;
+  }
+  // A fabric that cannot be built is refused before its figures are shown.
+  std::string built;
+  if (kind->kind == Kind::kFabric || kind->kind == Kind::kCluster) {
+    ASSIGN_OR_RETURN(built, DescribeNetwork(session, *kind, name));
+  }
+  ASSIGN_OR_RETURN(const int code, DescribeFile(session, path));
+  if (IsText(session.line.output)) {
+    session.out += built;
+  }
+  return code;
 }
 
 }  // namespace ridgeline::cli

@@ -59,9 +59,9 @@ Result<std::vector<std::string>> NodeRow(const std::string&, const std::filesyst
 Result<std::vector<std::string>> FabricRow(const std::string&, const std::filesystem::path& path,
                                            const hardware::Catalog&) {
   ASSIGN_OR_RETURN(const hardware::Fabric fabric, Read<hardware::Fabric>(path));
-  return std::vector<std::string>{Codec<hardware::FabricKind>::Write(fabric.kind),
-                                  Format(fabric.bandwidth),
-                                  fmt::format("{:g}:1", fabric.oversubscription), fabric.title};
+  return std::vector<std::string>{
+      Codec<hardware::FabricKind>::Write(fabric.kind), Format(fabric.bandwidth),
+      fmt::format("{:g}:1", fabric.oversubscription * fabric.pod_oversubscription), fabric.title};
 }
 
 Result<std::vector<std::string>> ClusterRow(const std::string& name,
@@ -103,6 +103,12 @@ Result<std::vector<std::string>> EngineRow(const std::string&, const std::filesy
   ASSIGN_OR_RETURN(const workloads::ServingEngine engine, Read<workloads::ServingEngine>(path));
   return std::vector<std::string>{engine.version, std::to_string(engine.block_tokens),
                                   engine.title};
+}
+
+Result<std::vector<std::string>> LibraryRow(const std::string& name, const std::filesystem::path&,
+                                            const hardware::Catalog& catalog) {
+  ASSIGN_OR_RETURN(const auto library, catalog.ResolveCollectives(name));
+  return std::vector<std::string>{library->version, library->title};
 }
 
 Result<std::vector<std::string>> TraceRow(const std::string&, const std::filesystem::path& path,
@@ -166,6 +172,8 @@ Listing ListingOf(Kind kind) {
     case Kind::kSuite:
     case Kind::kCalibration:
       break;
+    case Kind::kLibrary:
+      return {{{"version"}, {"title"}}, LibraryRow};
     case Kind::kTrace:
       return {{{"requests", Align::kRight}, {"span", Align::kRight}, {"licence"}, {"title"}},
               TraceRow};
