@@ -8,6 +8,15 @@
 #include "base/check.h"
 
 namespace ridgeline::calibration {
+namespace {
+
+/// Tables are of what the library chose by itself.
+bool IsNamed(const Collective& collective) {
+  return collective.algorithm != CollectiveAlgorithm::kChosen ||
+         collective.protocol != CollectiveProtocol::kChosen;
+}
+
+}  // namespace
 
 CollectiveTables::CollectiveTables(const Profile& profile, const hardware::Gpu& gpu) {
   for (const FittedTable& table : profile.tables) {
@@ -19,7 +28,7 @@ CollectiveTables::CollectiveTables(const Profile& profile, const hardware::Gpu& 
 
 std::optional<Cost> CollectiveTables::Measured(const Collective& collective,
                                                const Condition& condition) const {
-  if (collective.group.ranks_per_node < collective.group.ranks) {
+  if (collective.group.ranks_per_node < collective.group.ranks || IsNamed(collective)) {
     return std::nullopt;
   }
   std::optional<Cost> other_type;
@@ -78,7 +87,7 @@ Cost MeasuredCollectives::CostOf(const Collective& collective) const {
   const Cost analytic = otherwise_->CostOf(collective);
   // Beyond the largest measured size the closed form goes on, at the bandwidth that was reached.
   const std::optional<Bytes> most = tables_->Most(collective);
-  if (!most || !(*most < collective.bytes)) {
+  if (!most || !(*most < collective.bytes) || IsNamed(collective)) {
     return analytic;
   }
   Collective largest = collective;

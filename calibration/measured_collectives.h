@@ -19,7 +19,8 @@ class CollectiveTables {
   CollectiveTables() = default;  // none
   CollectiveTables(const Profile& profile, const hardware::Gpu& gpu);
 
-  /// From a table alone; nullopt when none holds the collective under the condition. Groups over
+  /// From a table alone; nullopt when none holds the collective under the condition, or when the
+  /// collective names an algorithm or a protocol: tables are of the library's choice. Groups over
   /// several nodes have none: how fast they are is the fabric's doing, which no profile knows.
   std::optional<Cost> Measured(const Collective& collective, const Condition& condition) const;
   /// The largest buffer of it that was measured among as many ranks, in the steady condition.

@@ -6,6 +6,7 @@
 
 #include "base/nearest_name.h"
 #include "hardware/cluster.h"
+#include "hardware/collective_library.h"
 #include "sim/scenario.h"
 #include "workloads/framework.h"
 #include "workloads/serving_engine.h"
@@ -14,7 +15,7 @@
 namespace ridgeline::cli {
 namespace {
 
-constexpr std::array<KindInfo, 12> kKinds = {{
+constexpr std::array<KindInfo, 13> kKinds = {{
     {Kind::kGpu, "gpu", "gpus", "gpus", "a GPU"},
     {Kind::kNode, "node", "nodes", "nodes", "a node"},
     {Kind::kFabric, "fabric", "fabrics", "fabrics", "a fabric"},
@@ -27,6 +28,7 @@ constexpr std::array<KindInfo, 12> kKinds = {{
     {Kind::kSuite, "suite", "suites", "validation", "a validation suite"},
     {Kind::kTrace, "trace", "traces", "traces", "a trace"},
     {Kind::kCalibration, "calibration", "calibrations", "calibration", "a calibration"},
+    {Kind::kLibrary, "collective", "collectives", "collectives", "a collective library"},
 }};
 
 const KindInfo* InfoOf(Kind kind) { return &kKinds[static_cast<size_t>(kind)]; }
@@ -59,20 +61,21 @@ const KindInfo* KindOfDocument(const Node& document) {
   if (HasAny(document, {"cases", "runs"})) {
     return InfoOf(Kind::kSuite);
   }
-  if (HasAny(document, {"training", "serving", "forward", "cluster", "workload"})) {
+  if (HasAny(document, {"training", "serving", "forward", "traffic", "cluster", "workload"})) {
     return InfoOf(Kind::kScenario);
   }
   if (HasAny(document, {"model_type", "architectures", "hidden_size"})) {
     return InfoOf(Kind::kModel);
   }
-  const std::array<std::pair<Kind, const SchemaInfo*>, 7> schemas = {
+  const std::array<std::pair<Kind, const SchemaInfo*>, 8> schemas = {
       {{Kind::kGpu, &SchemaOf(Tag<hardware::Gpu>{}).info()},
        {Kind::kNode, &SchemaOf(Tag<hardware::Node>{}).info()},
        {Kind::kFabric, &SchemaOf(Tag<hardware::Fabric>{}).info()},
        {Kind::kCluster, &SchemaOf(Tag<hardware::ClusterDescription>{}).info()},
        {Kind::kFramework, &SchemaOf(Tag<workloads::Framework>{}).info()},
        {Kind::kEngine, &SchemaOf(Tag<workloads::ServingEngine>{}).info()},
-       {Kind::kTrace, &SchemaOf(Tag<workloads::TraceDescription>{}).info()}}};
+       {Kind::kTrace, &SchemaOf(Tag<workloads::TraceDescription>{}).info()},
+       {Kind::kLibrary, &SchemaOf(Tag<hardware::CollectiveLibrary>{}).info()}}};
   const KindInfo* best = nullptr;
   size_t best_keys = 0;
   for (const auto& [kind, schema] : schemas) {

@@ -21,7 +21,8 @@ enum class Kind {
   kPlan,
   kSuite,
   kTrace,
-  kCalibration
+  kCalibration,
+  kLibrary
 };
 
 struct KindInfo {

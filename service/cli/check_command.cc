@@ -82,6 +82,9 @@ Result<std::string> CheckScenario(const Node& document, const Session& session) 
                        forward->tp, scenario.cluster.gpu.name,
                        Codec<AttentionPhase>::Write(forward->phase), forward->batch);
   }
+  if (!scenario.traffic.empty()) {
+    return fmt::format("{} items of traffic on {}", scenario.traffic.size(), scenario.cluster.name);
+  }
   const workloads::Layout& layout = scenario.training->layout;
   return fmt::format("{} on {} x {}, tp {} pp {} dp {}", scenario.training->model.name,
                      layout.gpus(), scenario.cluster.gpu.name, layout.tp, layout.pp, layout.dp);
@@ -125,6 +128,9 @@ Result<std::string> CheckDocument(const KindInfo& kind, const Node& document,
     case Kind::kTrace:
       return Decode<workloads::TraceDescription>(document).map(
           [](const workloads::TraceDescription& trace) { return trace.title; });
+    case Kind::kLibrary:  // its base, where it has one, is found by its own name
+      return session.catalog.ResolveCollectives(path).map(
+          [](const auto& library) { return library->title; });
     case Kind::kScenario:
       return CheckScenario(document, session);
     case Kind::kPlan:

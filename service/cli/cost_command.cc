@@ -2,15 +2,19 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "base/config_reader.h"
 #include "base/diagnostic.h"
 #include "service/cli/commands.h"
 #include "service/cli/cost_input.h"
 #include "service/cli/cost_output.h"
 #include "service/cli/exit_code.h"
+#include "service/cli/nccl_tests_table.h"
+#include "service/cli/size_sweep.h"
 #include "service/cli/standard_error.h"
 #include "sim/compute/line_cost.h"
 #include "sim/compute/operation_line.h"
@@ -35,6 +39,7 @@ Result<hardware::Cluster> ClusterOfGpu(const hardware::Catalog& catalog, const s
   reference.name = name;
   hardware::Cluster cluster;
   ASSIGN_OR_RETURN(cluster.gpu, catalog.ResolveGpu(reference));
+  ASSIGN_OR_RETURN(cluster.collectives, catalog.ResolveCollectives(cluster.network.library));
   for (const std::string& node_name : catalog.Names("nodes")) {
     Reference<hardware::Node> node_reference;
     node_reference.name = node_name;
@@ -71,11 +76,35 @@ Result<hardware::Cluster> ClusterOf(const Session& session) {
   return session.catalog.ResolveCluster(reference);
 }
 
+/// What --set says of the network: the keys of a scenario's `network:` block.
+Result<hardware::Cluster> WithNetwork(hardware::Cluster cluster, const Session& session) {
+  constexpr std::string_view kBlock = "network.";
+  Node block = MakeMap();
+  for (const std::string& given : session.line.overrides) {
+    const size_t equals = given.find('=');
+    if (!given.starts_with(kBlock) || equals == std::string::npos) {
+      return InvalidArgument(fmt::format("cost sets keys of the network only: {}", given),
+                             "write --set network.sharp=true");
+    }
+    SetKey(block, given.substr(kBlock.size(), equals - kBlock.size()),
+           MakeString(given.substr(equals + 1)));
+  }
+  ASSIGN_OR_RETURN(cluster.network, Decode<hardware::NetworkModel>(block, "network"));
+  if (cluster.network.fidelity != hardware::NetworkFidelity::kAnalytic) {
+    return InvalidArgument("cost prices by closed forms: fidelity is analytic",
+                           "simulate a scenario with network: {fidelity: flow}");
+  }
+  ASSIGN_OR_RETURN(cluster.collectives,
+                   session.catalog.ResolveCollectives(cluster.network.library));
+  return cluster;
+}
+
 /// Turns lines into answers and keeps count of what went wrong.
 class Pricing {
  public:
-  Pricing(Session& session, hardware::Cluster cluster)
+  Pricing(Session& session, hardware::Cluster cluster, std::vector<int64_t> sizes)
       : session_(session),
+        sizes_(std::move(sizes)),
         cluster_(std::move(cluster)),
         time_(compute::OperationTime::Of(cluster_)),
         output_(session.line.output, session.out),
@@ -86,6 +115,15 @@ class Pricing {
     if (text.find_first_not_of(" \t\r") == std::string_view::npos) {
       return;
     }
+    if (sizes_.empty() || is_cut) {
+      return Price(text, is_cut);
+    }
+    for (const int64_t size : sizes_) {
+      Price(WithBytes(text, size), false);
+    }
+  }
+
+  void Price(std::string_view text, bool is_cut) {
     const compute::LinePlace place{.source = source_, .line = line_};
     if (is_cut) {
       return Refuse({.code = ErrorCode::kResourceExhausted,
@@ -103,13 +141,30 @@ class Pricing {
     }
     const bool is_collective = compute::IsCollective(*line);
     has_collectives_ = has_collectives_ || is_collective;
+    const compute::PricedCollective* const collective =
+        cost->collective ? &*cost->collective : nullptr;
+    if (session_.line.is_nccl_tests) {
+      if (collective == nullptr) {
+        return Refuse({.code = ErrorCode::kInvalidArgument,
+                       .message = fmt::format("nccl-tests has no {}", line->op),
+                       .where = place.At(0),
+                       .hint = "leave out -o nccl-tests, or ask for collectives only"});
+      }
+      session_.out += (has_rows_ ? "" : NcclTestsHeader()) +
+                      NcclTestsRow(collective->collective, cost->cost.mean);
+      has_rows_ = true;
+      return;
+    }
     output_.Answer(
         line->op, cost->cost,
-        cost->condition ? std::string_view(TextOf(*cost->condition)) : std::string_view());
+        cost->condition ? std::string_view(TextOf(*cost->condition)) : std::string_view(),
+        collective);
   }
 
   int Finish() {
-    output_.Finish();
+    if (!session_.line.is_nccl_tests) {
+      output_.Finish();
+    }
     if (num_errors_ > kMostShown) {
       Tell(fmt::format("{} more lines with mistakes not shown\n", num_errors_ - kMostShown));
     }
@@ -130,7 +185,9 @@ class Pricing {
   }
 
   void Refuse(const Error& error) {
-    output_.Refuse(error, line_);
+    if (!session_.line.is_nccl_tests) {
+      output_.Refuse(error, line_);
+    }
     if (++num_errors_ <= kMostShown) {
       Tell(RenderError(error, session_.has_color));
     }
@@ -140,6 +197,7 @@ class Pricing {
   }
 
   Session& session_;
+  std::vector<int64_t> sizes_;  // bytes that every line is priced at; empty: its own
   hardware::Cluster cluster_;
   compute::OperationTime time_;
   CostOutput output_;
@@ -149,6 +207,7 @@ class Pricing {
   int line_ = 0;
   int num_errors_ = 0;
   bool has_collectives_ = false;
+  bool has_rows_ = false;  // of nccl-tests' table
   int exit_code_ = kExitDone;
 };
 
@@ -156,7 +215,14 @@ class Pricing {
 
 Result<int> Cost(Session& session) {
   ASSIGN_OR_RETURN(hardware::Cluster cluster, ClusterOf(session));
-  Pricing pricing(session, std::move(cluster));
+  if (!session.line.overrides.empty()) {
+    ASSIGN_OR_RETURN(cluster, WithNetwork(std::move(cluster), session));
+  }
+  std::vector<int64_t> sizes;
+  if (!session.line.sizes.empty()) {
+    ASSIGN_OR_RETURN(sizes, ReadSizeSweep(session.line.sizes));
+  }
+  Pricing pricing(session, std::move(cluster), std::move(sizes));
   CostInput input(STDIN_FILENO, session.stop);
   while (true) {
     ASSIGN_OR_RETURN(const bool has_more, input.Fill());

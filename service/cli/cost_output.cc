@@ -29,9 +29,10 @@ CostOutput::CostOutput(OutputFormat format, std::string& out) : format_(format),
                     {"low", report::Align::kRight},
                     {"high", report::Align::kRight},
                     {"evidence"},
+                    {"algorithm", report::Align::kLeft, true},
                     {"condition", report::Align::kLeft, true}};
   if (format_ == OutputFormat::kCsv) {
-    out_ += "op,time_s,low_s,high_s,evidence,condition,error\n";
+    out_ += "op,time_s,low_s,high_s,evidence,condition,algorithm,protocol,channels,error\n";
   }
 }
 
@@ -43,18 +44,31 @@ void CostOutput::Separate() {
 }
 
 void CostOutput::Answer(std::string_view op, const ridgeline::Cost& cost,
-                        std::string_view condition) {
+                        std::string_view condition, const compute::PricedCollective* collective) {
+  std::string_view algorithm;
+  std::string_view protocol;
+  std::string channels;
+  if (collective != nullptr) {
+    algorithm = AlgorithmName(collective->plan.algorithm);
+    protocol = ProtocolName(collective->plan.protocol);
+    channels = std::to_string(collective->plan.channels);
+  }
   if (Waits(format_)) {
     table_.rows.push_back({std::string(op), Format(cost.mean), Format(cost.low), Format(cost.high),
-                           std::string(EvidenceName(cost.evidence)), std::string(condition)});
+                           std::string(EvidenceName(cost.evidence)),
+                           collective == nullptr
+                               ? ""
+                               : fmt::format("{} {}, {} channels", algorithm, protocol, channels),
+                           std::string(condition)});
     return;
   }
   Separate();
   const auto to = std::back_inserter(out_);
   // {} writes the shortest text that reads back as the same double.
   if (format_ == OutputFormat::kCsv) {
-    fmt::format_to(to, "{},{},{},{},{},\"{}\",\n", op, cost.mean.base(), cost.low.base(),
-                   cost.high.base(), EvidenceName(cost.evidence), condition);
+    fmt::format_to(to, "{},{},{},{},{},\"{}\",{},{},{},\n", op, cost.mean.base(), cost.low.base(),
+                   cost.high.base(), EvidenceName(cost.evidence), condition, algorithm, protocol,
+                   channels);
     return;
   }
   fmt::format_to(to, R"({{"op":"{}","time_s":{},"low_s":{},"high_s":{},"evidence":"{}")", op,
@@ -62,12 +76,17 @@ void CostOutput::Answer(std::string_view op, const ridgeline::Cost& cost,
   if (!condition.empty()) {
     fmt::format_to(to, R"(,"condition":"{}")", condition);
   }
+  if (collective != nullptr) {
+    fmt::format_to(to, R"(,"algorithm":"{}","protocol":"{}","channels":{})", algorithm, protocol,
+                   channels);
+  }
   out_ += format_ == OutputFormat::kJson ? "}" : "}\n";
 }
 
 void CostOutput::Refuse(const Error& error, int line) {
   if (Waits(format_)) {
-    table_.rows.push_back({fmt::format("line {}", line), "-", "-", "-", "error", error.message});
+    table_.rows.push_back(
+        {fmt::format("line {}", line), "-", "-", "-", "error", "", error.message});
     return;
   }
   Separate();
@@ -76,7 +95,7 @@ void CostOutput::Refuse(const Error& error, int line) {
     for (const char c : error.message) {
       cell += c == '"' ? "\"\"" : std::string(1, c);
     }
-    out_ += fmt::format(",,,,,,\"line {}: {}\"\n", line, cell);
+    out_ += fmt::format(",,,,,,,,,\"line {}: {}\"\n", line, cell);
     return;
   }
   out_ += fmt::format(R"({{"error":{},"line":{}}})", Quoted(error.message), line);

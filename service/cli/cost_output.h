@@ -8,6 +8,7 @@
 #include "base/evidence.h"
 #include "base/result.h"
 #include "service/report/table.h"
+#include "sim/compute/line_cost.h"
 
 namespace ridgeline::cli {
 
@@ -15,8 +16,10 @@ class CostOutput {
  public:
   CostOutput(report::OutputFormat format, std::string& out);
 
-  /// `condition`: under which the time holds; empty for collectives.
-  void Answer(std::string_view op, const ridgeline::Cost& cost, std::string_view condition);
+  /// `condition`: under which the time holds; empty for collectives. `collective`: null for other
+  /// operations.
+  void Answer(std::string_view op, const ridgeline::Cost& cost, std::string_view condition,
+              const compute::PricedCollective* collective = nullptr);
   /// In the place of an answer.
   void Refuse(const Error& error, int line);
   /// Once, at the end.

@@ -77,6 +77,7 @@ Result<Cost> PriceCollective(const Collective& collective, const hardware::Clust
                                        group.ranks_per_node, nodes, cluster.name),
                            "--cluster NAME prices collectives over many nodes");
   }
+  RETURN_IF_ERROR(network::CheckPlan(collective, cluster));
   return time.CostOf(collective);
 }
 
@@ -124,14 +125,14 @@ Result<LineCost> CostOfLine(const OperationLine& line, const hardware::Cluster& 
   if (line.layer) {
     if (const std::optional<Cost> cost = time.CostOfLayer(*line.layer, line.condition.Filled())) {
       RETURN_IF_ERROR(refuse(*cost));
-      return LineCost{.cost = *cost, .condition = line.condition.Filled()};
+      return LineCost{.cost = *cost, .collective = {}, .condition = line.condition.Filled()};
     }
     if (line.layer->skew > 0) {
       return Unimplemented("not built yet: uneven loads of experts where they were not measured",
                            "leave out \"skew\"");
     }
   }
-  LineCost sum{.cost = {}, .condition = line.condition.Filled()};
+  LineCost sum{.cost = {}, .collective = {}, .condition = line.condition.Filled()};
   sum.cost.evidence = Evidence::kMeasured;  // the best: each part can only worsen it
   for (const auto& part : line.parts) {
     if (std::holds_alternative<Collective>(part)) {
@@ -140,6 +141,7 @@ Result<LineCost> CostOfLine(const OperationLine& line, const hardware::Cluster& 
       ASSIGN_OR_RETURN(const Cost cost, PriceCollective(collective, cluster, time));
       sum.cost = sum.cost + cost;
       sum.condition.reset();
+      sum.collective = {.collective = collective, .plan = network::PlanOf(collective, cluster)};
       continue;
     }
     ASSIGN_OR_RETURN(const Cost cost,

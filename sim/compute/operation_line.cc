@@ -19,6 +19,25 @@ double D(int64_t n) { return static_cast<double>(n); }
 
 bool IsNarrow(DType dtype) { return BytesPerElement(dtype) < BytesPerElement(DType::kBf16); }
 
+template <class E, size_t kCount>
+std::array<std::string_view, kCount> NamesOf(std::string_view (*name)(E)) {
+  std::array<std::string_view, kCount> names;
+  for (size_t i = 0; i < kCount; ++i) {
+    names[i] = name(static_cast<E>(i));
+  }
+  return names;
+}
+
+Names AlgorithmNames() {
+  static const auto kNames = NamesOf<CollectiveAlgorithm, 12>(AlgorithmName);
+  return kNames;
+}
+
+Names ProtocolNames() {
+  static const auto kNames = NamesOf<CollectiveProtocol, 4>(ProtocolName);
+  return kNames;
+}
+
 /// Matrix units add in fp32; the result of narrow formats is kept in bf16.
 DType OutputOf(DType dtype) { return IsNarrow(dtype) ? DType::kBf16 : dtype; }
 
@@ -306,6 +325,13 @@ void LineReader::Collect() {
   collective.bytes = Bytes::FromBase(D(fields_.Count("bytes", kMostBytes)));
   collective.group.ranks = is_send ? fields_.CountOr("ranks", 2) : fields_.Count("ranks");
   collective.group.ranks_per_node = fields_.CountOr("ranks_per_node", 0);
+  // In the order of the enumerations, `chosen` first.
+  if (const auto algorithm = fields_.OptionalChoice("algorithm", AlgorithmNames())) {
+    collective.algorithm = static_cast<CollectiveAlgorithm>(*algorithm);
+  }
+  if (const auto protocol = fields_.OptionalChoice("protocol", ProtocolNames())) {
+    collective.protocol = static_cast<CollectiveProtocol>(*protocol);
+  }
   if (is_send && collective.group.ranks != 2) {
     fields_.Refuse("ranks", fmt::format("a send joins 2 ranks: {}", collective.group.ranks));
   }

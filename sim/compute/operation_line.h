@@ -25,7 +25,9 @@
 /// |     | ep: GPUs that share the experts and the rows |
 /// |     | skew: exponent of the power law of loads (measured tables only; 0: even) |
 /// | all_reduce, all_gather, reduce_scatter, all_to_all, broadcast, send | bytes ranks |
-/// |     | [ranks_per_node]; `bytes` as nccl-tests counts them; send: 2 ranks |
+/// |     | [ranks_per_node algorithm protocol]; `bytes` as nccl-tests counts them; send: 2 ranks |
+/// |     | algorithm: ring, tree, nvls, nvls-tree, collnet-direct, collnet-chain, pat, |
+/// |     | hierarchical, pairwise, one-shot, two-shot; protocol: ll, ll128, simple |
 ///
 /// Every line may give clock, launch, cache, and those with matrices layout.
 #pragma once

@@ -52,6 +52,13 @@ void ExpectAllDecode(const std::string& folder) {
 TEST(ConfigsTest, GpusDecode) { ExpectAllDecode<hardware::Gpu>("gpus"); }
 TEST(ConfigsTest, NodesDecode) { ExpectAllDecode<hardware::Node>("nodes"); }
 TEST(ConfigsTest, FabricsDecode) { ExpectAllDecode<hardware::Fabric>("fabrics"); }
+TEST(ConfigsTest, CollectiveLibrariesResolve) {
+  for (const std::filesystem::path& file : ConfigsOf("collectives")) {
+    const auto library = kCatalog.ResolveCollectives(file.stem().string());
+    ExpectReads(file, library);
+    EXPECT_TRUE(library && (*library)->name == file.stem().string()) << file;
+  }
+}
 TEST(ConfigsTest, EnginesDecode) { ExpectAllDecode<workloads::ServingEngine>("engines"); }
 TEST(ConfigsTest, TracesDecode) { ExpectAllDecode<workloads::TraceDescription>("traces"); }
 TEST(ConfigsTest, FrameworksDecode) { ExpectAllDecode<workloads::Framework>("frameworks"); }

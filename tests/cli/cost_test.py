@@ -151,6 +151,33 @@ class Cost(CliTest):
         os.close(writer)
         self.assertEqual(done.returncode, 0, done.stderr)
 
+    def test_collectives_say_how_they_are_done_and_may_be_told(self):
+        lines = ['{"op":"all_reduce","bytes":1e9,"ranks":16}',
+                 '{"op":"all_reduce","bytes":1e9,"ranks":16,"algorithm":"ring","protocol":"simple"}']
+        answers = [json.loads(line)
+                   for line in self.cost(lines, "--cluster", "h100-64", "-o", "jsonl").splitlines()]
+        self.assertEqual([answer["algorithm"] for answer in answers], ["nvls-tree", "ring"])
+        self.assertEqual({answer["protocol"] for answer in answers}, {"simple"})
+        self.assertTrue(all(answer["channels"] >= 1 for answer in answers))
+        self.cost([lines[0][:-1] + ',"algorithm":"collnet-direct"}'], "--cluster", "h100-64", code=2,
+                  says=["a fabric whose switches add", "stdin:1:1"])
+        self.cost([lines[0][:-1] + ',"algorithm":"collnet-direct"}'], "--cluster", "h100-64", "--set",
+                  "network.sharp=true")
+
+    def test_a_table_in_the_columns_of_nccl_tests(self):
+        out = self.cost(['{"op":"all_reduce","ranks":8}'], "--cluster", "h100-64", "--sizes", "1M-16M*4", "-o",
+                        "nccl-tests").splitlines()
+        self.assertEqual(out[0].split(), "# size count type redop root time algbw busbw #wrong".split())
+        rows = [line.split() for line in out[2:]]
+        self.assertEqual([row[0] for row in rows], ["1048576", "4194304", "16777216"])
+        self.assertEqual(rows[0][1:5] + rows[0][8:], ["524288", "bfloat16", "sum", "-1", "N/A"])
+        for row in rows:  # 2 (n - 1)/n of the buffer over a ring's links
+            self.assertAlmostEqual(float(row[7]), 1.75 * float(row[6]), delta=0.02)
+        self.cost(['{"op":"all_reduce","ranks":8}'], "--cluster", "h100-64", "--sizes", "8-4*2", code=2,
+                  says="ends before it begins")
+        self.cost(['{"op":"copy"}'], "--gpu", "h100-sxm", "--sizes", "8", "-o", "nccl-tests", code=2,
+                  says="nccl-tests has no copy")
+
 
 if __name__ == "__main__":
     unittest.main()

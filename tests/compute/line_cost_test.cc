@@ -87,6 +87,32 @@ TEST_F(LineCostTest, OtherConditionsAreNotAnsweredWithTheSteadyOne) {
           .has_value());
 }
 
+// The answer says how it is done; what the line names is done.
+TEST_F(LineCostTest, ACollectiveSaysByWhatItsTimeIs) {
+  const auto plan = [this](std::string_view text) {
+    const OperationLine line =
+        ReadOperationLine(text, LinePlace{.source = nullptr, .line = 1}).value();
+    return CostOfLine(line, cluster_, OperationTime::Analytic(cluster_)).value().collective->plan;
+  };
+  EXPECT_EQ(plan(R"({"op":"all_reduce","bytes":1e9,"ranks":8})").algorithm,
+            CollectiveAlgorithm::kNvls);
+  const network::CollectivePlan named =
+      plan(R"({"op":"all_reduce","bytes":1e9,"ranks":8,"algorithm":"tree","protocol":"ll128"})");
+  EXPECT_EQ(named.algorithm, CollectiveAlgorithm::kTree);
+  EXPECT_EQ(named.protocol, CollectiveProtocol::kLl128);
+}
+
+TEST_F(LineCostTest, AnAlgorithmThatCannotBeHadIsAnErrorWithAHint) {
+  const Error error =
+      CostOf(R"({"op":"all_reduce","bytes":1e9,"ranks":16,"algorithm":"collnet-chain"})").error();
+  EXPECT_EQ(error.code, ErrorCode::kInvalidArgument);
+  EXPECT_THAT(error.message, HasSubstr("a fabric whose switches add"));
+  EXPECT_THAT(error.hint, HasSubstr("sharp: true"));
+  EXPECT_THAT(
+      CostOf(R"({"op":"all_reduce","bytes":1e9,"ranks":8,"algorithm":"rings"})").error().hint,
+      HasSubstr("ring"));
+}
+
 TEST_F(LineCostTest, ADataTypeThatTheGpuLacksIsAnError) {
   EXPECT_EQ(CostOf(R"({"op":"gemm","dtype":"fp4","m":64,"n":64,"k":64})").error().code,
             ErrorCode::kFailedPrecondition);
