@@ -10,7 +10,9 @@
 
 #include "base/nearest_name.h"
 #include "planner/for_each_index.h"
+#include "planner/validation/collective_folds.h"
 #include "planner/validation/field_map.h"
+#include "planner/validation/measured_collectives.h"
 #include "planner/validation/measured_serving.h"
 #include "planner/validation/run_case.h"
 #include "planner/validation/score.h"
@@ -64,14 +66,18 @@ Result<SourceMappings> ReadMappings(const hardware::Catalog& catalog) {
   return NotFound("no folder validation/sources under the configuration folders");
 }
 
-/// A suite as read: scenarios, formulas or logs of serving.
+/// A suite as read: scenarios, formulas, logs of serving or times of collectives.
 struct LoadedSuite {
   std::optional<Suite> suite = {};
   std::optional<FieldMap> formulas = {};
   std::optional<ServingLogs> logs = {};
+  std::optional<MeasuredCollectives> collectives = {};
 
   size_t num_cases() const {
-    return suite ? suite->cases.size() : formulas ? formulas->cases.size() : logs->runs.size();
+    return suite         ? suite->cases.size()
+           : formulas    ? formulas->cases.size()
+           : collectives ? collectives->points.size()
+                         : logs->runs.size();
   }
 };
 
@@ -91,7 +97,8 @@ Result<LoadedSuite> Load(const fs::path& path, const hardware::Catalog& catalog,
     return LoadedSuite{.suite = std::move(suite)};
   }
   ASSIGN_OR_RETURN(const Node document, ReadDocument(path));
-  if (half != Half::kAll && (IsFieldMap(document) || IsServingLogs(document))) {
+  if (half != Half::kAll &&
+      (IsFieldMap(document) || IsServingLogs(document) || IsMeasuredCollectives(document))) {
     return HasNoHalves(path);
   }
   if (IsFieldMap(document)) {
@@ -101,6 +108,11 @@ Result<LoadedSuite> Load(const fs::path& path, const hardware::Catalog& catalog,
   if (IsServingLogs(document)) {
     ASSIGN_OR_RETURN(ServingLogs logs, ReadServingLogs(document, path.parent_path()));
     return LoadedSuite{.logs = std::move(logs)};
+  }
+  if (IsMeasuredCollectives(document)) {
+    ASSIGN_OR_RETURN(MeasuredCollectives collectives,
+                     ReadMeasuredCollectives(document, path.parent_path()));
+    return LoadedSuite{.collectives = std::move(collectives)};
   }
   ASSIGN_OR_RETURN(Suite suite, ReadYamlSuite(document, half));
   return LoadedSuite{.suite = std::move(suite)};
@@ -215,6 +227,12 @@ Result<ValidationReport> Validate(const std::vector<std::string>& names,
     if (one.formulas) {
       report.suites.push_back(EvaluateFieldMap(*one.formulas, catalog));
       progress.done += static_cast<double>(one.formulas->cases.size());
+      continue;
+    }
+    if (one.collectives) {
+      ASSIGN_OR_RETURN(CollectiveFolds folds, EvaluateCollectives(*one.collectives, catalog));
+      report.suites.push_back(std::move(folds.suite));
+      progress.done += static_cast<double>(one.collectives->points.size());
       continue;
     }
     if (one.logs) {

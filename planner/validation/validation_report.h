@@ -131,6 +131,7 @@ struct SuiteOutcome {
   std::vector<PairOutcome> pairs = {};
   std::vector<PairCount> pair_counts = {};
   bool is_formulas = false;
+  bool lists_cases = true;  // in tables: false where they are too many to read
 
   int64_t CountOutsideTolerance() const;
 };

@@ -210,7 +210,7 @@ std::string SuiteText(const SuiteOutcome& suite, TextStyle style) {
     text += fmt::format("\nout of memory: {} hit, {} missed, {} false alarms\n", a.oom_hits,
                         a.oom_misses, a.oom_false_alarms);
   }
-  const std::string cases = CasesTable(suite, style);
+  const std::string cases = suite.lists_cases ? CasesTable(suite, style) : std::string();
   text += cases.empty() ? cases : "\n" + cases;
   text += PairsText(suite, style);
   text += SkippedTable(suite, style);
