@@ -214,7 +214,7 @@ Result<engine::TrafficAnswer> SimgridReference::Solve(const Traffic& traffic,
                        .deadline = Stop::Clock::now() + settings_.patience};
   const bool is_full = settings_.updates == SimgridUpdates::kFull ||
                        (settings_.updates == SimgridUpdates::kChosen && MostAreCoupled(traffic));
-  command.words.push_back(is_full ? "--cfg=network/optim:Full" : "--cfg=network/optim:Lazy");
+  command.words.emplace_back(is_full ? "--cfg=network/optim:Full" : "--cfg=network/optim:Lazy");
   command.words.insert(command.words.end(), settings_.options.begin(), settings_.options.end());
   ASSIGN_OR_RETURN(const ChildResult child, RunChild(command, stop));
   switch (child.end) {
