@@ -157,14 +157,22 @@ TEST(FlowContentionTest, AGroupLargerThanTheClusterIsRefused) {
   EXPECT_EQ(price.error().code, ErrorCode::kInvalidArgument);
 }
 
+workloads::GpuSet NodesFrom(int64_t first, int64_t nodes, int64_t stride = 1) {
+  workloads::GpuSet set;
+  set.first_node = first;
+  set.nodes = nodes;
+  set.stride = stride;
+  return set;
+}
+
 TrafficItem Send(const std::string& name, int64_t from, int64_t to, int64_t nodes,
                  double gigabytes) {
   TrafficItem item;
   item.name = name;
   item.collective = Kind::kSend;
   item.bytes = Gigabytes(gigabytes);
-  item.on = {.first_node = from, .nodes = nodes};
-  item.to = workloads::GpuSet{.first_node = to, .nodes = nodes};
+  item.on = NodesFrom(from, nodes);
+  item.to = NodesFrom(to, nodes);
   return item;
 }
 
@@ -200,7 +208,7 @@ TEST(FlowContentionTest, TransfersBesideACollectiveGetTheMaxMinShare) {
   ring.name = "ring";
   ring.collective = Kind::kAllGather;
   ring.bytes = Gigabytes(64);
-  ring.on = {.first_node = 0, .nodes = 2, .stride = 4};
+  ring.on = NodesFrom(0, 2, 4);
   const std::vector<TrafficItem> transfer = {Send("kv", 2, 6, 2, 1.2)};
   const double alone = Share(cluster, transfer)[0][0].end.base();
   const auto runs = Share(cluster, {ring, transfer[0]});
