@@ -25,12 +25,16 @@ class Lines {
       CaseGroup one = of;
       one.name = fmt::format("{}, {}", name, band);
       one.tags.emplace_back(band);
-      std::vector<CaseOutcome> members;
-      std::ranges::copy_if(suite_.cases, std::back_inserter(members),
-                           [&one](const CaseOutcome& c) { return one.Holds(c); });
-      if (!members.empty()) {
-        groups_.push_back({.of = std::move(one), .accuracy = Score(members)});
-      }
+      AddOne(std::move(one));
+    }
+  }
+
+  void AddOne(CaseGroup group) {
+    std::vector<CaseOutcome> members;
+    std::ranges::copy_if(suite_.cases, std::back_inserter(members),
+                         [&group](const CaseOutcome& c) { return group.Holds(c); });
+    if (!members.empty()) {
+      groups_.push_back({.of = std::move(group), .accuracy = Score(members)});
     }
   }
 
@@ -87,6 +91,7 @@ std::vector<Group> CollectiveGroups(const SuiteOutcome& suite,
   }
   Lines lines(suite);
   for (const std::string& fold : folds) {
+    lines.AddOne({.name = fold + " held out", .is_held_out = true, .kind = fold});
     lines.Add(fold + " held out", {.is_held_out = true, .kind = fold});
     lines.Add(fold + " fitted", {.is_held_out = false, .kind = fold});
     lines.AddEach(fold, "ranks ");
