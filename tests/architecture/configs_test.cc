@@ -9,6 +9,7 @@
 #include "hardware/catalog.h"
 #include "planner/training_space.h"
 #include "planner/validation/field_map.h"
+#include "planner/validation/measured_collectives.h"
 #include "planner/validation/measured_serving.h"
 #include "planner/validation/source_mapping.h"
 #include "planner/validation/suite.h"
@@ -136,6 +137,8 @@ TEST(ConfigsTest, SuitesAndMappingsRead) {
       ExpectReads(file, validation::ReadFieldMap(*document));
     } else if (validation::IsServingLogs(*document)) {
       ExpectReads(file, validation::ReadServingLogs(*document, file.parent_path()));
+    } else if (validation::IsMeasuredCollectives(*document)) {
+      ExpectReads(file, validation::ReadMeasuredCollectives(*document, file.parent_path()));
     } else {
       ExpectReads(file, validation::ReadYamlSuite(*document));
     }
