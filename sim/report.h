@@ -59,7 +59,7 @@ struct UnmeasuredOperation {
 inline constexpr size_t kNumEvidence = 4;
 
 /// What was simulated: decides which metrics lead.
-enum class ReportKind { kTraining, kServing, kForward };
+enum class ReportKind { kTraining, kServing, kForward, kTraffic };
 
 /// The metric that leads, and that the breakdown of time adds up to.
 constexpr std::string_view HeadlineMetric(ReportKind kind) {
@@ -70,6 +70,8 @@ constexpr std::string_view HeadlineMetric(ReportKind kind) {
       return "e2el.mean";
     case ReportKind::kForward:
       return "pass_time";
+    case ReportKind::kTraffic:
+      return "traffic_time";
   }
   return {};
 }
@@ -80,8 +82,8 @@ struct Report {
       title;  // "llama-3.1-70b, 64 x h100-sxm, tp 4 pp 4 dp 4, 8,192 tokens x 128 sequences"
   std::map<std::string, std::string> settings;  // resolved: "training.parallelism.tp" -> "4"
   std::vector<Metric> metrics;
-  std::vector<Share>
-      time;  // adds up to step_time (training), pass_time (forward), e2el.mean (serving)
+  std::vector<Share> time;  // adds up to step_time (training), pass_time (forward), e2el.mean
+                            // (serving); traffic: none, its items overlap
   std::vector<Share> memory;                   // adds up to memory.peak
   std::optional<UsedCalibration> calibration;  // unset: every cost is analytic
   /// Of the time of all operations (busy, not exposed), by Evidence; adds up to 1, or is all 0.

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "hardware/fabric_graph.h"
 #include "sim/scenario_blocks.h"
 
 namespace ridgeline::sim {
@@ -21,7 +22,8 @@ class DocumentMerge {
       diagnostics_.Add({.code = ErrorCode::kInvalidArgument,
                         .message = "a scenario is a map of keys",
                         .where = part->where,
-                        .hint = "start with 'cluster:' and 'training:', 'serving:' or 'forward:'"});
+                        .hint = "start with 'cluster:' and 'training:', 'serving:', "
+                                "'forward:' or 'traffic:'"});
       return;
     }
     // Each part alone is within bounds, and so must be what they amount to.
@@ -82,14 +84,15 @@ void ResolveTargets(const std::map<std::string, std::string>& written, const Nod
 bool CheckBlocks(const ScenarioDocument& written, const Node& document, Diagnostics& diagnostics) {
   const int blocks = static_cast<int>(written.training.has_value()) +
                      static_cast<int>(written.serving.has_value()) +
-                     static_cast<int>(written.forward.has_value());
+                     static_cast<int>(written.forward.has_value()) +
+                     static_cast<int>(!written.traffic.empty());
   if (blocks == 0) {
-    diagnostics.Add(
-        ErrorAt(document, "training", "nothing to simulate: no training, serving or forward block",
-                "add 'training:' with model, sequence_length and global_batch, 'serving:' and "
-                "'workload:', or 'forward:'"));
+    diagnostics.Add(ErrorAt(
+        document, "training", "nothing to simulate: no training, serving, forward or traffic block",
+        "add 'training:' with model, sequence_length and global_batch, 'serving:' and "
+        "'workload:', 'forward:', or 'traffic:'"));
   } else if (blocks > 1) {
-    diagnostics.Add(ErrorAt(document, "", "more than one of training, serving and forward",
+    diagnostics.Add(ErrorAt(document, "", "more than one of training, serving, forward and traffic",
                             "keep one of them; put the others in files of their own"));
   }
   if (written.workload && !written.serving) {
@@ -97,6 +100,21 @@ bool CheckBlocks(const ScenarioDocument& written, const Node& document, Diagnost
                             "add 'serving:' with the model to serve"));
   }
   return blocks == 1;
+}
+
+/// How the cluster's network is priced; where flows run over it, it must be one that they can run
+/// over.
+void ResolveNetwork(const hardware::NetworkModel& written, hardware::Cluster& cluster,
+                    const Node& document, const hardware::Catalog& catalog,
+                    Diagnostics& diagnostics) {
+  cluster.network = written;
+  if (auto library = Take(catalog.ResolveCollectives(written.library), document, "network.library",
+                          diagnostics)) {
+    cluster.collectives = *std::move(library);
+  }
+  if (written.fidelity != hardware::NetworkFidelity::kAnalytic) {
+    Take(hardware::FabricGraph::Of(cluster), document, "cluster.fabric", diagnostics);
+  }
 }
 
 }  // namespace
@@ -131,16 +149,10 @@ Result<Scenario> ResolveScenario(const Node& document, const hardware::Catalog& 
   Diagnostics diagnostics;
   Scenario scenario;
   scenario.seed = static_cast<uint64_t>(written.seed);
-  if (written.network.fidelity != hardware::NetworkFidelity::kAnalytic) {
-    diagnostics.Add(ErrorAt(document, "network.fidelity",
-                            "not built yet: network fidelity " +
-                                Codec<hardware::NetworkFidelity>::Write(written.network.fidelity),
-                            "use network.fidelity: analytic", ErrorCode::kUnimplemented));
-  }
   std::optional<hardware::Cluster> cluster =
       Take(catalog.ResolveCluster(written.cluster), document, "cluster", diagnostics);
   if (cluster) {
-    cluster->network = written.network;
+    ResolveNetwork(written.network, *cluster, document, catalog, diagnostics);
   }
   if (CheckBlocks(written, document, diagnostics)) {
     if (written.training) {
@@ -149,8 +161,10 @@ Result<Scenario> ResolveScenario(const Node& document, const hardware::Catalog& 
     } else if (written.serving) {
       scenario.serving = ResolveServing(*written.serving, written.workload, scenario.seed, cluster,
                                         document, catalog, diagnostics);
-    } else {
+    } else if (written.forward) {
       scenario.forward = ResolveForward(*written.forward, cluster, document, catalog, diagnostics);
+    } else {
+      scenario.traffic = ResolveTraffic(written.traffic, cluster, document, diagnostics);
     }
   }
   ResolveTargets(written.targets, document, scenario, diagnostics);
@@ -162,11 +176,12 @@ Result<Scenario> ResolveScenario(const Node& document, const hardware::Catalog& 
     WriteDefaults(*scenario.training, resolved);
   } else if (scenario.serving) {
     WriteDefaults(*scenario.serving, resolved);
-  } else {
+  } else if (scenario.forward) {
     WriteDefaults(*scenario.forward, resolved);
   }
   resolved.Set("network.fidelity",
                Codec<hardware::NetworkFidelity>::Write(written.network.fidelity));
+  resolved.Set("network.library", written.network.library);
   resolved.Set("seed", std::to_string(written.seed));
   scenario.resolved = resolved.Take();
   return scenario;

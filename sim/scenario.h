@@ -17,19 +17,21 @@
 #include "workloads/request_load.h"
 #include "workloads/serving_engine.h"
 #include "workloads/serving_job.h"
+#include "workloads/traffic_item.h"
 #include "workloads/training_job.h"
 #include "workloads/workload.h"
 
 namespace ridgeline::sim {
 
 /// The document's top level, as written: a cluster, and one of training, serving with its workload,
-/// or forward.
+/// forward, or traffic.
 struct ScenarioDocument {
   Reference<hardware::ClusterDescription> cluster;
   std::optional<workloads::TrainingJob> training;
   std::optional<workloads::ServingJob> serving;
   std::optional<workloads::Workload> workload;
   std::optional<workloads::ForwardPass> forward;
+  std::vector<workloads::TrafficItem> traffic;
   std::map<std::string, std::string> targets;  // "ttft.p99" -> "2 s"
   hardware::NetworkModel network;
   int64_t seed = 1;
@@ -101,6 +103,7 @@ struct Scenario {
   std::optional<TrainingScenario> training;
   std::optional<ServingScenario> serving;
   std::optional<ForwardScenario> forward;
+  std::vector<workloads::TrafficItem> traffic;  // sets resolved: nodes and GPUs a node are known
   std::vector<Target> targets;
   uint64_t seed = 1;
   std::vector<FilledDefault> defaults;

@@ -90,5 +90,9 @@ std::optional<ForwardScenario> ResolveForward(const workloads::ForwardPass& pass
                                               const hardware::Catalog& catalog,
                                               Diagnostics& diagnostics);
 void WriteDefaults(const ForwardScenario& forward, ResolvedDocument& resolved);
+/// Empty after an error.
+std::vector<workloads::TrafficItem> ResolveTraffic(const std::vector<workloads::TrafficItem>& items,
+                                                   const std::optional<hardware::Cluster>& cluster,
+                                                   const Node& document, Diagnostics& diagnostics);
 
 }  // namespace ridgeline::sim

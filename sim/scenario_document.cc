@@ -14,6 +14,8 @@ const Schema<ScenarioDocument>& SchemaOf(Tag<ScenarioDocument>) {
           .Optional("workload", &ScenarioDocument::workload,
                     "the requests that a serving deployment gets")
           .Optional("forward", &ScenarioDocument::forward, "one prefill or decode pass")
+          .Optional("traffic", &ScenarioDocument::traffic,
+                    "collectives and transfers that share the network")
           .Optional("targets", &ScenarioDocument::targets,
                     "limits that the answer must keep, by metric: {ttft.p99: 2 s}")
           .Optional("network", &ScenarioDocument::network, "how the network is priced")

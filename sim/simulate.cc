@@ -2,6 +2,7 @@
 
 #include "sim/forward/forward_simulation.h"
 #include "sim/serving/serving_simulation.h"
+#include "sim/traffic/traffic_simulation.h"
 #include "sim/training/training_simulation.h"
 
 namespace ridgeline::sim {
@@ -13,6 +14,9 @@ Result<Report> Simulate(const Scenario& scenario, const RunOptions& options) {
   }
   if (scenario.forward) {
     return forward::SimulateForward(scenario, options);
+  }
+  if (!scenario.traffic.empty()) {
+    return traffic::SimulateTraffic(scenario, options);
   }
   return training::SimulateTraining(scenario, options);
 }

@@ -9,8 +9,7 @@
 #include "hardware/gpu.h"
 #include "planner/validation/field_quantity.h"
 #include "planner/validation/source_mapping.h"
-#include "sim/network/group_shape.h"
-#include "sim/network/ring.h"
+#include "sim/network/wire_bound.h"
 #include "workloads/hf_config.h"
 #include "workloads/model.h"
 
@@ -239,23 +238,20 @@ const Schema<CollectiveParameters>& SchemaOf(Tag<CollectiveParameters>) {
   return schema;
 }
 
-/// Bytes that a rank of a ring sends for each byte of the full buffer: the time on links of one
-/// byte a second without latency.
+/// Bytes that a rank of a ring sends for each byte of the full buffer, which is also what no other
+/// way sends less than: the time on links of one byte a second without latency.
 Result<double> RingWireFactor(const Node& with, const hardware::Catalog&) {
   ASSIGN_OR_RETURN(const CollectiveParameters p, Decode<CollectiveParameters>(with));
-  const network::GroupShape shape =
-      network::ShapeOf(RankGroup{.ranks = p.ranks, .ranks_per_node = p.ranks});
-  const network::Hop hop{.latency = {}, .bandwidth = BytesPerSecond::FromBase(1)};
-  const network::GroupHops hops{.base = {}, .inside = hop, .across = hop};
-  const Bytes one = Bytes::FromBase(1);
-  if (p.kind == "all_reduce") {
-    return network::RingAllReduceTime(shape, one, hops).base();
-  }
-  if (p.kind == "all_gather") {
-    return network::RingAllGatherTime(shape, one, hops).base();
-  }
-  if (p.kind == "reduce_scatter") {
-    return network::RingReduceScatterTime(shape, one, hops).base();
+  Collective collective{.kind = CollectiveKind::kAllReduce,
+                        .bytes = Bytes::FromBase(1),
+                        .group = {.ranks = p.ranks, .ranks_per_node = p.ranks}};
+  const network::WirePeaks peaks{.inside = BytesPerSecond::FromBase(1), .across = {}};
+  for (const CollectiveKind kind :
+       {CollectiveKind::kAllReduce, CollectiveKind::kAllGather, CollectiveKind::kReduceScatter}) {
+    if (p.kind == CollectiveName(kind)) {
+      collective.kind = kind;
+      return network::WireBound(collective, peaks).base();
+    }
   }
   return InvalidArgument("no such collective on a ring: " + p.kind,
                          "all_reduce, all_gather or reduce_scatter");

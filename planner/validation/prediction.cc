@@ -78,6 +78,8 @@ std::string_view WorkOf(sim::ReportKind kind) {
       return "serving";
     case sim::ReportKind::kForward:
       return "a forward pass";
+    case sim::ReportKind::kTraffic:
+      return "traffic";
   }
   return {};
 }

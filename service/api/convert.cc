@@ -56,6 +56,8 @@ v1::ReportKind KindMessage(sim::ReportKind kind) {
       return v1::REPORT_KIND_SERVING;
     case sim::ReportKind::kForward:
       return v1::REPORT_KIND_FORWARD;
+    case sim::ReportKind::kTraffic:
+      return v1::REPORT_KIND_TRAFFIC;
   }
   return v1::REPORT_KIND_UNSPECIFIED;
 }
@@ -66,6 +68,8 @@ sim::ReportKind KindOf(v1::ReportKind kind) {
       return sim::ReportKind::kServing;
     case v1::REPORT_KIND_FORWARD:
       return sim::ReportKind::kForward;
+    case v1::REPORT_KIND_TRAFFIC:
+      return sim::ReportKind::kTraffic;
     default:
       return sim::ReportKind::kTraining;
   }

@@ -5,6 +5,8 @@
 #include "base/diagnostic.h"
 #include "base/grouped_number.h"
 #include "hardware/cluster.h"
+#include "hardware/fabric_graph.h"
+#include "hardware/sample_cluster.h"
 #include "planner/plan.h"
 #include "planner/validation/field_map.h"
 #include "planner/validation/measured_serving.h"
@@ -32,6 +34,15 @@ Result<std::string> CheckNode(const Node& document, const hardware::Catalog& cat
   ASSIGN_OR_RETURN(const hardware::Node node, Decode<hardware::Node>(document));
   ASSIGN_OR_RETURN(const hardware::Gpu gpu, catalog.ResolveGpu(node.gpu));
   return fmt::format("{}, {} x {}", node.title, node.gpus, gpu.name);
+}
+
+/// Built as well as read: links that lead nowhere are found by building.
+Result<std::string> CheckFabric(const Node& document, const hardware::Catalog& catalog) {
+  ASSIGN_OR_RETURN(hardware::Fabric fabric, Decode<hardware::Fabric>(document));
+  fabric.written = {.where = document.where, .path = "fabric"};
+  ASSIGN_OR_RETURN(const hardware::Cluster cluster, hardware::SampleCluster(catalog, fabric));
+  RETURN_IF_ERROR(hardware::FabricGraph::Of(cluster));
+  return fabric.title;
 }
 
 Result<std::string> CheckCluster(const Node& document, const hardware::Catalog& catalog) {
@@ -113,8 +124,7 @@ Result<std::string> CheckDocument(const KindInfo& kind, const Node& document,
     case Kind::kNode:
       return CheckNode(document, session.catalog);
     case Kind::kFabric:
-      return Decode<hardware::Fabric>(document).map(
-          [](const hardware::Fabric& fabric) { return fabric.title; });
+      return CheckFabric(document, session.catalog);
     case Kind::kCluster:
       return CheckCluster(document, session.catalog);
     case Kind::kModel:

@@ -66,6 +66,8 @@ std::string_view Block(sim::ReportKind kind) {
       return "serving.scheduler";
     case sim::ReportKind::kForward:
       return "forward";
+    case sim::ReportKind::kTraffic:
+      return "traffic";
   }
   return {};
 }

@@ -72,6 +72,8 @@ std::string_view TimeHeading(sim::ReportKind kind) {
       return "where the mean latency of a request goes";
     case sim::ReportKind::kForward:
       return "where the pass goes";
+    case sim::ReportKind::kTraffic:
+      return "where the time goes";
   }
   return {};
 }
@@ -88,6 +90,8 @@ std::string_view HeadlineName(sim::ReportKind kind) {
       return "mean latency";
     case sim::ReportKind::kForward:
       return "pass time";
+    case sim::ReportKind::kTraffic:
+      return "traffic time";
   }
   return {};
 }
@@ -124,6 +128,13 @@ std::string Headline(const sim::Report& report) {
       text.Value("mfu", " MFU");
       text.Memory();
       break;
+    case sim::ReportKind::kTraffic:
+      text.Time("traffic_time", " in all");
+      if (const sim::Metric* worst = report.Find("slowdown.max")) {
+        text.Append(
+            fmt::format("slowest item {} x its time alone", MetricText(*worst, worst->value)));
+      }
+      break;
   }
   return text.Take();
 }
@@ -146,6 +157,9 @@ std::vector<std::string> TableMetrics(sim::ReportKind kind, const std::string& f
       break;
     case sim::ReportKind::kForward:
       append({"pass_time", "tokens_per_second", "memory.peak"});
+      break;
+    case sim::ReportKind::kTraffic:
+      append({"traffic_time", "slowdown.max"});
       break;
   }
   std::vector<std::string> once;

@@ -1,5 +1,7 @@
 /// The answer on a terminal: the answer first, then the table, then where it goes, then how to get
 /// more.
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "base/diagnostic.h"
@@ -39,6 +41,37 @@ std::string Latencies(const sim::Report& report) {
   return "\n" + RenderTable(table, OutputFormat::kTable);
 }
 
+constexpr std::string_view kItem = "item.";
+
+/// One row an item of traffic, in the order of the scenario.
+std::string Items(const sim::Report& report) {
+  Table table{.columns = {{"item"},
+                          {"begins", Align::kRight},
+                          {"takes", Align::kRight},
+                          {"alone", Align::kRight},
+                          {"slowdown", Align::kRight},
+                          {"bus bandwidth", Align::kRight},
+                          {"limited by"}},
+              .rows = {}};
+  for (const sim::Metric& metric : report.metrics) {
+    if (!metric.name.starts_with(kItem) || !metric.name.ends_with(".begin")) {
+      continue;
+    }
+    const std::string item = metric.name.substr(0, metric.name.rfind('.'));
+    const std::string name = item.substr(kItem.size());
+    std::vector<std::string> row = {name};
+    for (const std::string_view part : {"begin", "time", "alone", "slowdown", "bus_bandwidth"}) {
+      row.push_back(MetricCell(report, fmt::format("{}.{}", item, part)));
+    }
+    const auto binds = std::find_if(
+        report.assumptions.begin(), report.assumptions.end(),
+        [&](const sim::Assumption& known) { return known.what == name + " is limited by"; });
+    row.push_back(binds == report.assumptions.end() ? "-" : binds->value);
+    table.rows.push_back(std::move(row));
+  }
+  return "\n" + RenderTable(table, OutputFormat::kTable);
+}
+
 std::string Targets(const std::vector<TargetOutcome>& targets) {
   if (targets.empty()) {
     return {};
@@ -61,7 +94,8 @@ Table Metrics(const sim::Report& report, bool is_wide) {
                          (metric.name.starts_with("memory.") && metric.name != "memory.peak" &&
                           metric.name != "memory.allocated");
     const bool is_in_block =
-        report.kind == sim::ReportKind::kServing && !LatencyOf(metric.name).empty();
+        (report.kind == sim::ReportKind::kServing && !LatencyOf(metric.name).empty()) ||
+        (report.kind == sim::ReportKind::kTraffic && metric.name.starts_with(kItem));
     if (is_wide || (!is_part && !is_in_block)) {
       table.rows.push_back({metric.name, MetricText(metric, metric.value), RangeText(metric),
                             std::string(EvidenceName(metric.evidence))});
@@ -94,6 +128,9 @@ std::string RenderText(const SimulationResult& result, bool is_wide) {
   text += "\n" + RenderTable(Metrics(report, is_wide), OutputFormat::kTable);
   if (report.kind == sim::ReportKind::kServing && !is_wide) {
     text += Latencies(report);
+  }
+  if (report.kind == sim::ReportKind::kTraffic) {
+    text += Items(report);
   }
   text += Targets(result.targets);
   text += Breakdown(TimeHeading(report.kind), report.time, "s");

@@ -5,28 +5,47 @@
 
 #include "hardware/roofline.h"
 #include "sim/network/alpha_beta.h"
+#include "sim/network/runner_choice.h"
 
 namespace ridgeline::compute {
 
 OperationTime OperationTime::Analytic(const hardware::Cluster& cluster) {
-  OperationTime time;
-  time.described_ = std::make_shared<const hardware::Gpu>(cluster.gpu);
-  time.gpu_ = std::make_unique<hardware::Roofline>(cluster.gpu);
-  time.network_ = std::make_unique<network::AlphaBetaCollectives>(cluster);
-  return time;
+  hardware::Cluster unmeasured = cluster;
+  unmeasured.measured = nullptr;
+  return Of(unmeasured);
 }
 
 OperationTime OperationTime::Of(const hardware::Cluster& cluster) {
-  if (cluster.measured == nullptr) {
-    return Analytic(cluster);
-  }
   OperationTime time;
   time.described_ = std::make_shared<const hardware::Gpu>(cluster.gpu);
   time.measured_ = cluster.measured;
-  time.gpu_ =
-      std::shared_ptr<const hardware::CostModel>(cluster.measured, &cluster.measured->operations());
-  time.network_ =
-      cluster.measured->Complete(std::make_unique<network::AlphaBetaCollectives>(cluster));
+  if (cluster.measured == nullptr) {
+    time.gpu_ = std::make_unique<hardware::Roofline>(cluster.gpu);
+  } else {
+    time.gpu_ = std::shared_ptr<const hardware::CostModel>(cluster.measured,
+                                                           &cluster.measured->operations());
+  }
+  const auto closed_form = [&](const hardware::Cluster& on) {
+    std::unique_ptr<const hardware::CollectiveCost> forms =
+        std::make_unique<network::AlphaBetaCollectives>(on);
+    return cluster.measured == nullptr ? std::move(forms)
+                                       : cluster.measured->Complete(std::move(forms));
+  };
+  if (cluster.network.fidelity == hardware::NetworkFidelity::kAnalytic || cluster.nodes == 1) {
+    time.network_ = closed_form(cluster);
+    return time;
+  }
+  const network::RunnerChoice runner = network::RunnerFor(cluster.network.fidelity);
+  auto flows =
+      network::FlowCollectives::Make(cluster, closed_form(network::WithoutContention(cluster)),
+                                     runner.runner, runner.merges_classes);
+  if (flows) {
+    time.flows_ = *std::move(flows);
+    time.network_ = time.flows_;
+  } else {
+    time.fabric_error_ = std::make_shared<const Error>(std::move(flows).error());
+    time.network_ = closed_form(cluster);
+  }
   return time;
 }
 
@@ -53,7 +72,10 @@ Result<Cost> OperationTime::OfKernel(Result<Cost> cost, const Operation& operati
 }
 
 Result<Cost> OperationTime::CostOf(const Collective& collective) const {
-  return network_->CostOf(collective);
+  if (fabric_error_ != nullptr) {
+    return Fail(*fabric_error_);
+  }
+  return flows_ != nullptr ? flows_->Price(collective) : network_->CostOf(collective);
 }
 
 std::vector<hardware::RateInUse> OperationTime::RatesFor(const hardware::RunProfile& run) const {

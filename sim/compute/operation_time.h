@@ -13,6 +13,7 @@
 #include "hardware/collective_cost.h"
 #include "hardware/cost_model.h"
 #include "sim/compute/run_load.h"
+#include "sim/network/flow_collectives.h"
 
 namespace ridgeline::compute {
 
@@ -58,6 +59,8 @@ class OperationTime {
   /// Errors: under `flow` and `simgrid` those of the fabric and of the runner (hardware/
   /// fabric_graph.h, sim/engine/traffic.h); none under `analytic`.
   Result<Cost> CostOf(const Collective& collective) const;
+  /// The flows behind it; null under `analytic` and on one node, where none share a link.
+  const network::FlowCollectives* flows() const { return flows_.get(); }
 
   /// What the operations run on.
   const hardware::Gpu& gpu() const { return *described_; }
@@ -80,6 +83,8 @@ class OperationTime {
   std::shared_ptr<const hardware::Gpu> described_;
   std::shared_ptr<const hardware::MeasuredCosts> measured_;  // of the cluster; may be null
   std::shared_ptr<const hardware::CollectiveCost> network_;
+  std::shared_ptr<const network::FlowCollectives> flows_;  // is network_; null: closed forms
+  std::shared_ptr<const Error> fabric_error_;              // why there are no flows; null: nothing
   double load_ = hardware::kAlone;
   double range_share_ = 1;
 };
