@@ -148,8 +148,8 @@ TEST(ConfigsTest, SuitesAndMappingsRead) {
 // A folder that no test above reads would hold keys that nobody reads.
 TEST(ConfigsTest, EveryFolderHasAReader) {
   const std::vector<std::string> known = {
-      "calibration", "clusters", "engines",   "fabrics", "frameworks", "gpus",      "models",
-      "nodes",       "plans",    "scenarios", "schemas", "traces",     "validation"};
+      "calibration", "clusters", "collectives", "engines",   "fabrics", "frameworks", "gpus",
+      "models",      "nodes",    "plans",       "scenarios", "schemas", "traces",     "validation"};
   for (const auto& entry : std::filesystem::directory_iterator(kRoot / "configs")) {
     if (entry.is_directory()) {
       const std::string name = entry.path().filename().string();
