@@ -40,12 +40,20 @@ void FindBusiest(const engine::Traffic& traffic, const std::vector<engine::LinkI
 }  // namespace
 
 std::string NameOfResource(const hardware::FabricGraph& graph, int32_t resource) {
+  const hardware::FabricLink* first = nullptr;
+  int64_t others = 0;
   for (const hardware::FabricLink& link : graph.links()) {
-    if (link.resource == resource) {
-      return fmt::format("{} to {}", graph.NameOf(link.from), graph.NameOf(link.to));
+    if (link.resource == resource && first == nullptr) {
+      first = &link;
+    } else if (link.resource == resource) {
+      ++others;
     }
   }
-  return {};
+  if (first == nullptr) {
+    return {};
+  }
+  return fmt::format("{} to {}{}", graph.NameOf(first->from), graph.NameOf(first->to),
+                     others == 0 ? "" : fmt::format(" and {} links beside it", others));
 }
 
 hardware::Cluster WithoutContention(const hardware::Cluster& cluster) {

@@ -107,7 +107,8 @@ Result<FluidRun> RunGroups(const CollectiveTraffic& pattern, const std::vector<G
                            SwitchLimits limits, const engine::TrafficRunner& runner,
                            bool merges_classes, const Stop& stop);
 
-/// "node0.gpu3 to node0.nvswitch": the first link of a resource.
+/// "node0.gpu3 to node0.nvswitch", "leaf0 to spine0 and 15 links beside it": what makes up a
+/// resource.
 std::string NameOfResource(const hardware::FabricGraph& graph, int32_t resource);
 
 }  // namespace ridgeline::network

@@ -267,7 +267,10 @@ Status WriteTrace(const sim::Scenario& scenario, const std::vector<ItemOutcome>&
 }  // namespace
 
 Result<sim::Report> SimulateTraffic(const sim::Scenario& scenario, const sim::RunOptions& options) {
-  const compute::OperationTime time = compute::OperationTime::Of(scenario.cluster);
+  // An item is one group: what sister groups would do to it at the leaves is no part of it.
+  hardware::Cluster alone = network::WithoutContention(scenario.cluster);
+  alone.network.fidelity = hardware::NetworkFidelity::kAnalytic;
+  const compute::OperationTime time = compute::OperationTime::Of(alone);
   const bool has_flows = scenario.cluster.network.fidelity != hardware::NetworkFidelity::kAnalytic;
   ASSIGN_OR_RETURN(
       const std::vector<ItemOutcome> outcomes,
