@@ -86,8 +86,12 @@ Result<hardware::Cluster> WithNetwork(hardware::Cluster cluster, const Session& 
       return InvalidArgument(fmt::format("cost sets keys of the network only: {}", given),
                              "write --set network.sharp=true");
     }
-    SetKey(block, given.substr(kBlock.size(), equals - kBlock.size()),
-           MakeString(given.substr(equals + 1)));
+    const std::string key = given.substr(kBlock.size(), equals - kBlock.size());
+    ASSIGN_OR_RETURN(const Node value,
+                     ParseDocument("--set", "value: " + given.substr(equals + 1)));
+    if (const Node* const written = value.Find("value")) {
+      SetKey(block, key, *written);
+    }
   }
   ASSIGN_OR_RETURN(cluster.network, Decode<hardware::NetworkModel>(block, "network"));
   if (cluster.network.fidelity != hardware::NetworkFidelity::kAnalytic) {
