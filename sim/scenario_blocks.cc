@@ -1,6 +1,8 @@
 #include "sim/scenario_blocks.h"
 
 #include <algorithm>
+#include <charconv>
+#include <system_error>
 
 #include <fmt/format.h>
 
@@ -32,11 +34,22 @@ const Node* NodeAt(const Node& root, std::string_view path) {
   const Node* node = &root;
   while (!path.empty()) {
     const size_t dot = path.find('.');
-    const Node* child = node->Find(path.substr(0, dot));
+    const std::string_view step = path.substr(0, dot);
+    const size_t bracket = step.find('[');
+    const Node* child = node->Find(step.substr(0, bracket));
     if (child == nullptr) {
       break;
     }
     node = child;
+    if (bracket != std::string_view::npos) {  // "traffic[1]"
+      size_t item = 0;
+      const char* const end = step.data() + step.size();
+      if (std::from_chars(step.data() + bracket + 1, end, item).ec != std::errc() ||
+          item >= node->items.size()) {
+        break;
+      }
+      node = &node->items[item];
+    }
     path = dot == std::string_view::npos ? std::string_view{} : path.substr(dot + 1);
   }
   return node;

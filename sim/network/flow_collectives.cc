@@ -53,7 +53,9 @@ std::string NameOfResource(const hardware::FabricGraph& graph, int32_t resource)
     return {};
   }
   return fmt::format("{} to {}{}", graph.NameOf(first->from), graph.NameOf(first->to),
-                     others == 0 ? "" : fmt::format(" and {} links beside it", others));
+                     others == 0   ? ""
+                     : others == 1 ? " and a link beside it"
+                                   : fmt::format(" and {} links beside it", others));
 }
 
 hardware::Cluster WithoutContention(const hardware::Cluster& cluster) {

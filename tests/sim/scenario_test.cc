@@ -78,7 +78,6 @@ TEST(ScenarioTest, WhatIsNotBuiltSaysSoByName) {
   EXPECT_EQ(CodeOf(base + "  sharding: fsdp\n"), ErrorCode::kUnimplemented);
   EXPECT_EQ(CodeOf(base + "  schedule: zb-h1\n"), ErrorCode::kUnimplemented);
   EXPECT_EQ(CodeOf(base + "  precision: fp8\n"), ErrorCode::kUnimplemented);
-  EXPECT_EQ(CodeOf(base + "network: {fidelity: simgrid}\n"), ErrorCode::kUnimplemented);
   EXPECT_THAT(
       ErrorsOf(base + "  sharding: fsdp\n"),
       HasSubstr("not built yet: sharding of gradients or parameters in a pipeline: fsdp, pp 2"));
