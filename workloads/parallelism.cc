@@ -357,7 +357,8 @@ RankGroup BoundaryGroup(const Layout& layout, int64_t stage) {
   const bool shares_node = first / layout.gpus_per_node == last / layout.gpus_per_node;
   return {.ranks = 2,
           .ranks_per_node = shares_node ? 2 : 1,
-          .node_stride = std::max<int64_t>(1, ranks / layout.gpus_per_node)};
+          .node_stride =
+              std::max<int64_t>(1, (is_wrap ? layout.pp - 1 : 1) * ranks / layout.gpus_per_node)};
 }
 
 Result<Layout> CheckLayout(const Model& model, const LayoutRequest& request) {

@@ -71,11 +71,10 @@ const Schema<TrafficItem>& SchemaOf(Tag<TrafficItem>) {
                                      "only collective: send has them; remove the key");
             }
             if (item.name.empty() ||
-                item.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz"
-                                            "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") !=
+                item.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") !=
                     std::string::npos) {
               context.Key("name").Fail(node, "not a name: '" + item.name + "'",
-                                       "letters, digits, - and _: the answer's metrics hold it");
+                                       "small letters, digits and _: names of metrics hold it");
             }
           });
   return schema;

@@ -188,8 +188,8 @@ constexpr std::array<FlagInfo, 42> kFlags = {{
     {.name = "--output",
      .letter = 'o',
      .value = "FORMAT",
-     .meaning = "table (default), wide, json, jsonl, csv or md; describe also: dot, svg; cost: "
-                "nccl-tests"},
+     .meaning =
+         "table (default), wide, json, jsonl, csv, md; describe: dot, svg; cost: nccl-tests"},
     {.name = "--nodes",
      .value = "N",
      .meaning = "with how many nodes a fabric is built and drawn; as many as show it by default",

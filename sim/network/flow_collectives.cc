@@ -120,8 +120,10 @@ Result<std::unique_ptr<const FlowCollectives>> FlowCollectives::Make(
 
 Result<Contention> FlowCollectives::Simulate(const CollectiveTraffic& pattern,
                                              const RankGroup& group) const {
+  const bool is_pipeline = pattern.kind == CollectiveKind::kSend && group.ranks == 2;
   ASSIGN_OR_RETURN(const std::vector<GroupGpus> groups,
-                   PlaceGroups(group, cluster_.nodes, cluster_.node.gpus));
+                   is_pipeline ? PlaceSends(group.node_stride, cluster_.nodes, cluster_.node.gpus)
+                               : PlaceGroups(group, cluster_.nodes, cluster_.node.gpus));
   ASSIGN_OR_RETURN(const FluidRun shared,
                    RunGroups(pattern, groups, graph_, cluster_, SwitchLimits::kReal, *runner_,
                              merges_classes_, stop_));

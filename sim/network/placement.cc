@@ -36,6 +36,19 @@ Result<std::vector<GroupGpus>> PlaceGroups(const RankGroup& group, int64_t nodes
   return groups;
 }
 
+Result<std::vector<GroupGpus>> PlaceSends(int64_t stride, int64_t nodes, int64_t gpus_per_node) {
+  if (nodes < 2) {
+    return InvalidArgument("a message between nodes of a cluster of one",
+                           "flows need a place for every rank: enlarge the cluster");
+  }
+  const int64_t reach = std::clamp<int64_t>(stride, 1, nodes - 1);
+  std::vector<GroupGpus> pairs;
+  for (int64_t gpu = 0; gpu < (nodes - reach) * gpus_per_node; ++gpu) {
+    pairs.push_back({gpu, gpu + reach * gpus_per_node});
+  }
+  return pairs;
+}
+
 std::vector<NodeGpus> ByNode(const GroupGpus& group, int64_t gpus_per_node) {
   std::vector<NodeGpus> nodes;
   std::unordered_map<int64_t, size_t> place;

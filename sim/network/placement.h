@@ -30,6 +30,11 @@ using GroupGpus = std::vector<GpuIndex>;
 Result<std::vector<GroupGpus>> PlaceGroups(const RankGroup& group, int64_t nodes,
                                            int64_t gpus_per_node);
 
+/// What messages from stage to stage of pipelines that fill the cluster do when all send at once:
+/// every GPU to its like `stride` nodes on, as far as there are nodes. A stride too wide shrinks to
+/// the widest that reaches. Errors: kInvalidArgument for one node. O(GPUs).
+Result<std::vector<GroupGpus>> PlaceSends(int64_t stride, int64_t nodes, int64_t gpus_per_node);
+
 /// The GPUs of one group on one node, in order of rank.
 struct NodeGpus {
   int64_t node = 0;

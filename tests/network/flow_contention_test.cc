@@ -91,6 +91,16 @@ TEST(FlowContentionTest, SendsAcrossTheTreeGetTheirShare) {
   EXPECT_EQ(RatioOf(*flows, Of(Kind::kSend, CollectiveAlgorithm::kPairwise, {.ranks = 2})), 1.0);
 }
 
+// Stages lie two nodes apart and all send at once: of a leaf of four nodes two send to the next
+// leaf, 16 b, over an uplink of which b/8 is left: 128.
+TEST(FlowContentionTest, APipelineMeetsAnUplinkAtFaultBetweenItsStages) {
+  const auto flows = Flows(
+      Tree(8, "nodes_per_leaf: 4, spines: 1, faults: [{link: leaf0-spine0, bandwidth: 50 Gb/s}]"));
+  EXPECT_NEAR(RatioOf(*flows, Of(Kind::kSend, CollectiveAlgorithm::kPairwise,
+                                 {.ranks = 2, .node_stride = 2})),
+              128.0, 1e-6);
+}
+
 // Uniform all-to-all, n ranks on p leaves, q = n/p a leaf, all on ports of their own. A port sends
 // (n - 1)/n S at b; a leaf's uplink carries q (n - q)/n S of each group at (q b)/r: slowdown
 // r (n - q)/(n - 1), which tends to r (p - 1)/p. Here p = 4, q = 8, n = 32, r = 2:

@@ -125,7 +125,8 @@ TEST(GroupOfTest, TensorRanksAreNeighbours) {
   const Layout wide{.tp = 8, .pp = 4, .dp = 16};
   EXPECT_EQ(GroupOf(wide, Axis::kTensor), (RankGroup{8, 8}));
   EXPECT_EQ(GroupOf(wide, Axis::kData), (RankGroup{16, 1}));
-  EXPECT_EQ(GroupOf(wide, Axis::kPipeline), (RankGroup{4, 1}));
+  // 128 GPUs a stage: the next is 16 nodes on.
+  EXPECT_EQ(GroupOf(wide, Axis::kPipeline), (RankGroup{4, 1, 16}));
   const Layout narrow{.tp = 2, .dp = 16};
   EXPECT_EQ(GroupOf(narrow, Axis::kData), (RankGroup{16, 4}));
 }
@@ -146,7 +147,7 @@ TEST(GroupOfTest, GradientsAreReducedOverContextRanksToo) {
 TEST(GroupOfTest, GroupsWiderThanANode) {
   const Layout layout{.tp = 16, .dp = 2};
   EXPECT_EQ(GroupOf(layout, Axis::kTensor), (RankGroup{16, 8}));
-  EXPECT_EQ(GroupOf(layout, Axis::kData), (RankGroup{2, 1}));
+  EXPECT_EQ(GroupOf(layout, Axis::kData), (RankGroup{2, 1, 2}));
 }
 
 // Nodes of 8 and tp 3: the third group holds GPUs 6, 7 and 8, so it lies 2 + 1, and all wait for
@@ -176,6 +177,13 @@ TEST(BoundaryGroupTest, NeighbouringStagesMayShareANode) {
   // Ten of a node's sixteen GPUs: inside, though 5 does not divide 16.
   EXPECT_EQ(BoundaryGroup({.tp = 5, .pp = 2, .gpus_per_node = 16}, 0), (RankGroup{2, 2}));
   EXPECT_EQ(BoundaryGroup({.tp = 8, .pp = 4}, 0), (RankGroup{2, 1}));
+}
+
+// Stages of two nodes: the next is two nodes on, the way back from the last to the first six.
+TEST(BoundaryGroupTest, StagesOfSeveralNodesLieApart) {
+  const Layout layout{.tp = 8, .pp = 4, .dp = 2};
+  EXPECT_EQ(BoundaryGroup(layout, 1), (RankGroup{2, 1, 2}));
+  EXPECT_EQ(BoundaryGroup(layout, 3), (RankGroup{2, 1, 6}));
 }
 
 TEST(FrameworkTest, EveryShippedFrameworkIsReadAndCitesItsSettings) {
