@@ -25,7 +25,7 @@ class FidelityTest(CliTest):
         scenario = self.write("shared.yaml", SHARED)
         ours, theirs = (self.report(scenario, fidelity) for fidelity in ("flow", "simgrid"))
         self.assertEqual(ours.keys(), theirs.keys())
-        self.assertGreater(ours["slowdown.max"], 1.2)
+        self.assertGreater(ours["slowdown.max"], 1.05)  # they share uplinks
         for name, value in ours.items():
             self.assertAlmostEqual(theirs[name], value, delta=1e-6 * abs(value) + 1e-12, msg=name)
 
