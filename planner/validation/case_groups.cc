@@ -125,6 +125,9 @@ SuiteOutcome Kept(const SuiteOutcome& suite, const CaseGroup& group) {
   SuiteOutcome kept = suite;
   kept.name = fmt::format("{}, {}", suite.name, group.name);
   kept.cases = MembersOf(group, suite);
+  kept.agreement.clear();  // tables of the whole suite
+  kept.sharing.clear();
+  kept.notes.clear();
   const auto is_kept = [&kept](const std::string& id) {
     return std::any_of(kept.cases.begin(), kept.cases.end(),
                        [&id](const CaseOutcome& c) { return c.id == id; });

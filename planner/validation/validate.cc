@@ -14,6 +14,8 @@
 #include "planner/validation/field_map.h"
 #include "planner/validation/measured_collectives.h"
 #include "planner/validation/measured_serving.h"
+#include "planner/validation/network_agreement.h"
+#include "planner/validation/network_suite.h"
 #include "planner/validation/run_case.h"
 #include "planner/validation/score.h"
 #include "planner/validation/serving_logs.h"
@@ -66,17 +68,20 @@ Result<SourceMappings> ReadMappings(const hardware::Catalog& catalog) {
   return NotFound("no folder validation/sources under the configuration folders");
 }
 
-/// A suite as read: scenarios, formulas, logs of serving or times of collectives.
+/// A suite as read: scenarios, formulas, logs of serving, times of collectives or cases of the
+/// network.
 struct LoadedSuite {
   std::optional<Suite> suite = {};
   std::optional<FieldMap> formulas = {};
   std::optional<ServingLogs> logs = {};
   std::optional<MeasuredCollectives> collectives = {};
+  std::optional<NetworkSuite> network = {};
 
   size_t num_cases() const {
     return suite         ? suite->cases.size()
            : formulas    ? formulas->cases.size()
            : collectives ? collectives->points.size()
+           : network     ? network->cases.size()
                          : logs->runs.size();
   }
 };
@@ -97,8 +102,8 @@ Result<LoadedSuite> Load(const fs::path& path, const hardware::Catalog& catalog,
     return LoadedSuite{.suite = std::move(suite)};
   }
   ASSIGN_OR_RETURN(const Node document, ReadDocument(path));
-  if (half != Half::kAll &&
-      (IsFieldMap(document) || IsServingLogs(document) || IsMeasuredCollectives(document))) {
+  if (half != Half::kAll && (IsFieldMap(document) || IsServingLogs(document) ||
+                             IsMeasuredCollectives(document) || IsNetworkSuite(document))) {
     return HasNoHalves(path);
   }
   if (IsFieldMap(document)) {
@@ -113,6 +118,10 @@ Result<LoadedSuite> Load(const fs::path& path, const hardware::Catalog& catalog,
     ASSIGN_OR_RETURN(MeasuredCollectives collectives,
                      ReadMeasuredCollectives(document, path.parent_path()));
     return LoadedSuite{.collectives = std::move(collectives)};
+  }
+  if (IsNetworkSuite(document)) {
+    ASSIGN_OR_RETURN(NetworkSuite network, ReadNetworkSuite(document, path.parent_path()));
+    return LoadedSuite{.network = std::move(network)};
   }
   ASSIGN_OR_RETURN(Suite suite, ReadYamlSuite(document, half));
   return LoadedSuite{.suite = std::move(suite)};
@@ -233,6 +242,19 @@ Result<ValidationReport> Validate(const std::vector<std::string>& names,
       ASSIGN_OR_RETURN(CollectiveFolds folds, EvaluateCollectives(*one.collectives, catalog));
       report.suites.push_back(std::move(folds.suite));
       progress.done += static_cast<double>(one.collectives->points.size());
+      continue;
+    }
+    if (one.network) {
+      Result<SuiteOutcome> outcome = EvaluateNetwork(*one.network, catalog, options.stop);
+      if (!outcome && options.stop.IsRequested()) {
+        report.is_partial = true;
+        break;
+      }
+      if (!outcome) {
+        return Fail(std::move(outcome).error());
+      }
+      report.suites.push_back(*std::move(outcome));
+      progress.done += static_cast<double>(one.network->cases.size());
       continue;
     }
     if (one.logs) {

@@ -147,6 +147,42 @@ Json PairCountsOf(const SuiteOutcome& suite) {
   return counts;
 }
 
+Json OrNull(const std::optional<Seconds>& time) {
+  return time ? Json(time->base()) : Json(nullptr);
+}
+
+/// Times in seconds; what was not run is null, with the reason.
+Json AgreementOf(const SuiteOutcome& suite) {
+  Json rows = Json::array();
+  for (const AgreementRow& row : suite.agreement) {
+    rows.push_back({{"id", row.id},
+                    {"what", row.what},
+                    {"closed_form", row.closed_form.base()},
+                    {"flow", OrNull(row.flow)},
+                    {"simgrid", OrNull(row.simgrid)},
+                    {"expected_slowdown", row.slowdown},
+                    {"or_more", row.or_more},
+                    {"because", OrNull(row.because)},
+                    {"no_flow", OrNull(row.no_flow)},
+                    {"no_simgrid", OrNull(row.no_simgrid)}});
+  }
+  return rows;
+}
+
+Json SharingOf(const SuiteOutcome& suite) {
+  Json rows = Json::array();
+  for (const SharingRow& row : suite.sharing) {
+    rows.push_back({{"at_once", row.beside},
+                    {"operation", row.one},
+                    {"bytes", row.bytes.base()},
+                    {"measured_alone", row.measured_alone.base()},
+                    {"measured", row.measured.base()},
+                    {"predicted_alone", row.predicted_alone.base()},
+                    {"predicted", row.predicted.base()}});
+  }
+  return rows;
+}
+
 Json SuiteOf(const SuiteOutcome& suite) {
   Json object = {{"name", suite.name}, {"source", suite.source}, {"cases", Json::array()}};
   for (const CaseOutcome& c : suite.cases) {
@@ -177,6 +213,11 @@ Json SuiteOf(const SuiteOutcome& suite) {
   if (!suite.pairs.empty()) {
     object["pairs"] = PairsOf(suite);
     object["pair_counts"] = PairCountsOf(suite);
+  }
+  if (!suite.agreement.empty() || !suite.sharing.empty()) {
+    object["agreement"] = AgreementOf(suite);
+    object["sharing"] = SharingOf(suite);
+    object["notes"] = suite.notes;
   }
   object["assumed"] = Json::array();
   for (const AssumedCount& one : suite.assumed) {

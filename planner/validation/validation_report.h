@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/evidence.h"
+#include "planner/validation/network_rows.h"
 #include "planner/validation/pair_outcome.h"
 #include "planner/validation/source_mapping.h"
 #include "planner/validation/suite_half.h"
@@ -130,6 +131,9 @@ struct SuiteOutcome {
   std::vector<AssumedCount> assumed = {};
   std::vector<PairOutcome> pairs = {};
   std::vector<PairCount> pair_counts = {};
+  std::vector<AgreementRow> agreement = {};  // of the network's fidelities
+  std::vector<SharingRow> sharing = {};      // collectives measured beside others
+  std::vector<std::string> notes = {};       // what those are known to miss
   bool is_formulas = false;
   bool lists_cases = true;  // in tables: false where they are too many to read
 

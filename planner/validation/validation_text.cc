@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "planner/validation/field_quantity.h"
+#include "planner/validation/network_tables.h"
 #include "planner/validation/text_table.h"
 
 namespace ridgeline::validation {
@@ -200,6 +201,9 @@ std::string SuiteText(const SuiteOutcome& suite, TextStyle style) {
                          : fmt::format("{}: {}\n\n", suite.name, suite.source);
   if (suite.is_formulas) {
     return text + ClaimsTable(suite, style);
+  }
+  if (!suite.agreement.empty() || !suite.sharing.empty()) {
+    return text + NetworkTables(suite, style);
   }
   text += suite.is_by_metric ? MetricTable(suite, style) : AccuracyTable(suite, style);
   text +=

@@ -9,7 +9,9 @@
 #include "hardware/sample_cluster.h"
 #include "planner/plan.h"
 #include "planner/validation/field_map.h"
+#include "planner/validation/measured_collectives.h"
 #include "planner/validation/measured_serving.h"
+#include "planner/validation/network_suite.h"
 #include "planner/validation/suite.h"
 #include "service/cli/catalog_kinds.h"
 #include "service/cli/commands.h"
@@ -111,6 +113,18 @@ Result<std::string> CheckSuite(const Node& document, const std::string& path) {
     ASSIGN_OR_RETURN(const validation::ServingLogs logs,
                      validation::ReadServingLogs(document, folder));
     return fmt::format("{}, {} runs", logs.name, logs.runs.size());
+  }
+  if (validation::IsMeasuredCollectives(document)) {
+    const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+    ASSIGN_OR_RETURN(const validation::MeasuredCollectives collectives,
+                     validation::ReadMeasuredCollectives(document, folder));
+    return fmt::format("{}, {} times", collectives.name, collectives.points.size());
+  }
+  if (validation::IsNetworkSuite(document)) {
+    const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+    ASSIGN_OR_RETURN(const validation::NetworkSuite network,
+                     validation::ReadNetworkSuite(document, folder));
+    return fmt::format("{}, {} cases", network.name, network.cases.size());
   }
   ASSIGN_OR_RETURN(const validation::Suite suite, validation::ReadYamlSuite(document));
   return fmt::format("{}, {} cases", suite.name, suite.cases.size());

@@ -11,6 +11,7 @@
 #include "planner/validation/field_map.h"
 #include "planner/validation/measured_collectives.h"
 #include "planner/validation/measured_serving.h"
+#include "planner/validation/network_suite.h"
 #include "planner/validation/source_mapping.h"
 #include "planner/validation/suite.h"
 #include "sim/scenario.h"
@@ -139,6 +140,8 @@ TEST(ConfigsTest, SuitesAndMappingsRead) {
       ExpectReads(file, validation::ReadServingLogs(*document, file.parent_path()));
     } else if (validation::IsMeasuredCollectives(*document)) {
       ExpectReads(file, validation::ReadMeasuredCollectives(*document, file.parent_path()));
+    } else if (validation::IsNetworkSuite(*document)) {
+      ExpectReads(file, validation::ReadNetworkSuite(*document, file.parent_path()));
     } else {
       ExpectReads(file, validation::ReadYamlSuite(*document));
     }
