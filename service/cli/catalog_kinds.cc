@@ -58,7 +58,7 @@ Result<const KindInfo*> FindKind(const std::string& name) {
 }
 
 const KindInfo* KindOfDocument(const Node& document) {
-  if (HasAny(document, {"cases", "runs"})) {
+  if (HasAny(document, {"cases", "runs", "tables", "published"})) {
     return InfoOf(Kind::kSuite);
   }
   if (HasAny(document, {"training", "serving", "forward", "traffic", "cluster", "workload"})) {
