@@ -17,7 +17,7 @@
 #include "base/result.h"
 #include "hardware/catalog.h"
 #include "hardware/time_correction.h"
-#include "planner/validation/measured_collectives.h"
+#include "planner/validation/collective_measurements.h"
 #include "planner/validation/validation_report.h"
 
 namespace ridgeline::validation {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "planner/validation/measured_collectives.h"
+#include "planner/validation/collective_measurements.h"
 #include "planner/validation/validation_report.h"
 
 namespace ridgeline::validation {

@@ -1,4 +1,4 @@
-#include "planner/validation/measured_collectives.h"
+#include "planner/validation/collective_measurements.h"
 
 #include <charconv>
 #include <map>
