@@ -32,13 +32,18 @@ void ResolveSet(workloads::GpuSet& set, const hardware::Cluster& cluster, const 
                        set.first_node, set.stride, cluster.nodes),
            fmt::format("use at most {}", reachable));
   }
-  if (!set.gpus_per_node) {
-    set.gpus_per_node = cluster.node.gpus;
-  } else if (*set.gpus_per_node > cluster.node.gpus) {
+  const int64_t left = cluster.node.gpus - set.first_gpu;
+  if (left < 1) {
+    refuse("first_gpu",
+           fmt::format("GPU {} of {}: {}", set.first_gpu, cluster.node.gpus, cluster.node.name),
+           fmt::format("GPUs are counted from 0: the last is {}", cluster.node.gpus - 1));
+  } else if (!set.gpus_per_node) {
+    set.gpus_per_node = left;
+  } else if (*set.gpus_per_node > left) {
     refuse("gpus_per_node",
-           fmt::format("{} GPUs a node, {} has {}", *set.gpus_per_node, cluster.node.name,
-                       cluster.node.gpus),
-           fmt::format("use at most {}", cluster.node.gpus));
+           fmt::format("{} GPUs a node from GPU {} on, {} has {}", *set.gpus_per_node,
+                       set.first_gpu, cluster.node.name, cluster.node.gpus),
+           fmt::format("use at most {}", left));
   }
 }
 

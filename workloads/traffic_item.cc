@@ -36,8 +36,10 @@ const Schema<GpuSet>& SchemaOf(Tag<GpuSet>) {
           .Optional("nodes", &GpuSet::nodes, "how many; default: all from the first",
                     {.at_least = std::optional<int64_t>(1)})
           .Optional("stride", &GpuSet::stride, "from one node to the next", {.at_least = 1})
+          .Optional("first_gpu", &GpuSet::first_gpu, "of each node, counted from 0",
+                    {.at_least = 0})
           .Optional("gpus_per_node", &GpuSet::gpus_per_node,
-                    "the first so many of each node; default: all",
+                    "so many of each node; default: all from the first",
                     {.at_least = std::optional<int64_t>(1)});
   return schema;
 }

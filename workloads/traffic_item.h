@@ -25,12 +25,13 @@ EnumTable<CollectiveKind> EnumNames(Tag<CollectiveKind>);
 
 namespace ridgeline::workloads {
 
-/// GPUs of a cluster: the first `gpus_per_node` of every `stride`-th node.
+/// GPUs of a cluster: `gpus_per_node` from `first_gpu` on of every `stride`-th node.
 struct GpuSet {
   int64_t first_node = 0;
   std::optional<int64_t> nodes;          // default: all from the first
   int64_t stride = 1;                    // from one node to the next
-  std::optional<int64_t> gpus_per_node;  // default: all of a node
+  int64_t first_gpu = 0;                 // of each node
+  std::optional<int64_t> gpus_per_node;  // default: all from the first
   friend bool operator==(const GpuSet&, const GpuSet&) = default;
 };
 const Schema<GpuSet>& SchemaOf(Tag<GpuSet>);

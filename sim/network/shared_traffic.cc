@@ -135,21 +135,21 @@ Result<GroupGpus> GpusOf(const workloads::GpuSet& set, const hardware::Cluster& 
   const int64_t stride = std::max<int64_t>(set.stride, 1);
   const int64_t left = std::max<int64_t>(cluster.nodes - set.first_node, 0);
   const int64_t nodes = set.nodes.value_or((left + stride - 1) / stride);
-  const int64_t per_node = set.gpus_per_node.value_or(cluster.node.gpus);
+  const int64_t per_node = set.gpus_per_node.value_or(cluster.node.gpus - set.first_gpu);
   if (nodes < 1 || set.first_node + (nodes - 1) * stride >= cluster.nodes) {
     return InvalidArgument(fmt::format("{} nodes from node {} on, {} apart, on a cluster of {}",
                                        nodes, set.first_node, stride, cluster.nodes),
                            "nodes count from 0: lower first_node, nodes or stride");
   }
-  if (per_node > cluster.node.gpus) {
-    return InvalidArgument(
-        fmt::format("{} GPUs a node on nodes of {}", per_node, cluster.node.gpus),
-        "lower gpus_per_node");
+  if (per_node < 1 || set.first_gpu + per_node > cluster.node.gpus) {
+    return InvalidArgument(fmt::format("{} GPUs a node from GPU {} on, on nodes of {}", per_node,
+                                       set.first_gpu, cluster.node.gpus),
+                           "GPUs count from 0: lower first_gpu or gpus_per_node");
   }
   GroupGpus gpus;
   for (int64_t node = 0; node < nodes; ++node) {
     for (int64_t gpu = 0; gpu < per_node; ++gpu) {
-      gpus.push_back((set.first_node + node * stride) * cluster.node.gpus + gpu);
+      gpus.push_back((set.first_node + node * stride) * cluster.node.gpus + set.first_gpu + gpu);
     }
   }
   return gpus;

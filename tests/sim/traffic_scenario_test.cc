@@ -77,6 +77,22 @@ TEST(TrafficScenarioTest, ItemsWithoutASharedLinkDoNotSlowOneAnother) {
   EXPECT_NEAR(ValueOf(report, "slowdown.max"), 1.0, 1e-9);
 }
 
+TEST(TrafficScenarioTest, GpusOfOneNodeShareItsSwitchOnlyWherePortsMeet) {
+  // GPU 0 to 1 twice shares both ports of NVLink: half each. 2 to 3 beside them is alone.
+  const auto pair = [](const std::string& name, int from) {
+    return "  - {name: " + name +
+           ", collective: send, bytes: 1 GiB, on: {nodes: 1, first_gpu: " + std::to_string(from) +
+           ", gpus_per_node: 1}, to: {nodes: 1, first_gpu: " + std::to_string(from + 1) +
+           ", gpus_per_node: 1}}\n";
+  };
+  const Report report =
+      Simulated("cluster: {nodes: dgx-h100}\nnetwork: {fidelity: flow}\ntraffic:\n" + pair("a", 0) +
+                pair("b", 0) + pair("c", 2));
+  EXPECT_NEAR(ValueOf(report, "item.a.slowdown"), 2.0, 5e-2);  // latency and ramp are not slowed
+  EXPECT_NEAR(ValueOf(report, "item.b.slowdown"), 2.0, 5e-2);
+  EXPECT_NEAR(ValueOf(report, "item.c.slowdown"), 1.0, 1e-9);
+}
+
 TEST(TrafficScenarioTest, RepetitionsFollowOneAnother) {
   const Report report =
       Simulated(std::string(kTwoLeaves) + "network: {fidelity: flow}\ntraffic:\n" +
