@@ -60,7 +60,8 @@ std::vector<Spread> SpreadOf(CollectiveKind kind, const GroupLinks& links) {
 /// The ends of the range: the mean times what its size's step says, but no less than a smaller size
 /// reached before, and no more than a larger one starts from.
 Cost RangeOf(const Collective& collective, const hardware::Cluster& cluster,
-             const GroupLinks& links, Seconds mean) {
+             const GroupLinks& links, const CollectivePlan& plan) {
+  const Seconds mean = plan.time();
   const std::vector<Spread> spread = SpreadOf(collective.kind, links);
   const auto mean_at = [&](Bytes size) {
     Collective other = collective;
@@ -74,7 +75,7 @@ Cost RangeOf(const Collective& collective, const hardware::Cluster& cluster,
   Cost cost{.mean = mean,
             .low = mean * spread[current].low,
             .high = mean * spread[current].high,
-            .evidence = Evidence::kAnalytic};
+            .evidence = plan.evidence};
   for (size_t i = 0; i < current; ++i) {
     if (spread[current].high < spread[i].high) {
       cost.high = std::max(cost.high, mean_at(spread[i + 1].from) * spread[i].high);
@@ -103,8 +104,7 @@ Cost AlphaBetaCollectives::CostOf(const Collective& collective) const {
     return {};
   }
   const GroupLinks links = SharedLinks(cluster_, collective.group, LinkRates::kExpected);
-  const Seconds mean = PlanOnLinks(collective, cluster_, links).time();
-  Cost cost = RangeOf(collective, cluster_, links, mean);
+  Cost cost = RangeOf(collective, cluster_, links, PlanOnLinks(collective, cluster_, links));
   const GroupLinks worst = SharedLinks(cluster_, collective.group, LinkRates::kWorst);
   cost.high = std::max(cost.high, PlanOnLinks(collective, cluster_, worst).time());
   return cost;

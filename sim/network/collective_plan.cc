@@ -9,6 +9,7 @@
 #include "sim/network/algorithm_choice.h"
 #include "sim/network/availability.h"
 #include "sim/network/channel_graph.h"
+#include "sim/network/collective_evidence.h"
 #include "sim/network/hierarchical.h"
 #include "sim/network/plan_on_links.h"
 #include "sim/network/wire_bound.h"
@@ -21,7 +22,8 @@ RankGroup GroupOf(const GroupShape& shape) {
           .ranks_per_node = static_cast<int64_t>(shape.per_node)};
 }
 
-CollectivePlan FlatPlan(const Collective& collective, const GroupLinks& links) {
+CollectivePlan FlatPlan(const Collective& collective, const hardware::Cluster& cluster,
+                        const GroupLinks& links) {
   const Candidates found = CandidatesOf(collective, links);
   CHECK(found.count > 0, "{} cannot be done here", Describe(collective));
   const Candidate& chosen = ChosenOf(found.view(), collective.bytes);
@@ -32,7 +34,8 @@ CollectivePlan FlatPlan(const Collective& collective, const GroupLinks& links) {
           .latency = time.latency,
           .ramp = time.ramp,
           .wire = time.wire,
-          .evidence = Evidence::kAnalytic};
+          .evidence = EvidenceOf(collective, chosen.algorithm, chosen.measured != nullptr,
+                                 cluster.gpu.name, links)};
 }
 
 /// Reduce-scatter in the node, all-reduce between nodes, all-gather in the node; for gathers, the
@@ -46,16 +49,17 @@ CollectivePlan TwoLevelPlan(const Collective& collective, const hardware::Cluste
   level.algorithm = CollectiveAlgorithm::kChosen;
   level.bytes = AcrossSize(links.shape, collective.bytes);
   level.group = GroupOf(across.shape);
-  CollectivePlan plan = FlatPlan(level, across);
+  CollectivePlan plan = FlatPlan(level, cluster, across);
   level.bytes = collective.bytes;
   level.group = GroupOf(inside.shape);
   const auto add = [&](CollectiveKind kind) {
     level.kind = kind;
-    const CollectivePlan part = FlatPlan(level, inside);
+    const CollectivePlan part = FlatPlan(level, cluster, inside);
     plan.channels = std::max(plan.channels, part.channels);
     plan.latency += part.latency;
     plan.ramp += part.ramp;
     plan.wire += part.wire;
+    plan.evidence = Worse(plan.evidence, part.evidence);
   };
   if (collective.kind == CollectiveKind::kAllReduce) {
     add(CollectiveKind::kReduceScatter);
@@ -80,7 +84,7 @@ CollectivePlan PlanOnLinks(const Collective& collective, const hardware::Cluster
                            const GroupLinks& links) {
   CollectivePlan plan = collective.algorithm == CollectiveAlgorithm::kHierarchical
                             ? TwoLevelPlan(collective, cluster, links)
-                            : FlatPlan(collective, links);
+                            : FlatPlan(collective, cluster, links);
   // No library's model may promise more than the links' peaks.
   plan.wire = std::max(plan.wire, BoundOn(collective, links));
   return plan;

@@ -54,9 +54,17 @@ struct FitPlan {
   bool is_one_node = true;
   FreeFactors free;
   hardware::TimeCorrection start;
+  /// One correction for the algorithm in every protocol, fitted to the times of all; `protocol`
+  /// only names it.
+  bool is_for_all_protocols = false;
+  /// Growth is not fitted but NVLSTree's over nodes, which an earlier plan found: it is of the hop
+  /// between nodes, whoever takes it.
+  bool grows_as_nvls_tree = false;
+
+  bool Covers(CollectiveProtocol other) const { return is_for_all_protocols || other == protocol; }
 };
 
-/// The form of issue "fabrics, collectives, three fidelities": 24 factors on one node, 16
+/// The form of issue "fabrics, collectives, three fidelities": 24 factors on one node, 6
 /// over nodes, 4 of engines' own all-reduces.
 std::span<const FitPlan> FitPlans();
 

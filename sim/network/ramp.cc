@@ -8,10 +8,11 @@
 namespace ridgeline::network {
 namespace {
 
-constexpr double kFewThreads = 128;        // with which a kernel begins
-constexpr double kOctavesOfThreads = 2;    // to 512
-constexpr double kFewBytesAPeer = 4096;    // from which a peer's part takes more threads
-constexpr double kOctavesOfPeerBytes = 4;  // to 64 KiB
+constexpr double kFewThreads = 128;                  // with which a kernel begins
+constexpr double kOctavesOfThreads = 2;              // to 512
+constexpr double kFewBytesAPeer = 4096;              // from which a peer's part takes more threads
+constexpr double kOctavesOfPeerBytes = 4;            // to 64 KiB
+constexpr double kPartsFullAt = 16.0 * 1024 * 1024;  // of a buffer, over nodes
 
 bool IsEngines(CollectiveAlgorithm algorithm) {
   return algorithm == CollectiveAlgorithm::kOneShot || algorithm == CollectiveAlgorithm::kTwoShot;
@@ -62,6 +63,9 @@ double SlownessOf(CollectiveProtocol protocol, const GroupLinks& links) {
 
 /// g of the formula.
 double Growing(const TimeTerms& terms, Bytes size) {
+  if (Bytes{} < terms.parts_full_at) {
+    return std::sqrt(std::min(1.0, size / terms.parts_full_at));
+  }
   return terms.grows_octaves > 0 && terms.grows_from < size
              ? std::min(1.0, std::log2(size / terms.grows_from) / terms.grows_octaves)
              : 0.0;
@@ -100,8 +104,14 @@ TimeTerms TermsOf(const AffineTime& modelled, CollectiveAlgorithm algorithm,
     terms.bus = terms.bus / links.library->shares.pairwise_ll;
     protocol = CollectiveProtocol::kSimple;
   }
+  if (algorithm == CollectiveAlgorithm::kNvlsTree) {
+    terms.base += InsideStep(*costs.simple, links);  // the sum inside the node, once
+  }
   terms.steps = latency - terms.base;
   if (!is_one_node) {
+    if (algorithm == CollectiveAlgorithm::kTree || algorithm == CollectiveAlgorithm::kNvlsTree) {
+      terms.parts_full_at = Bytes::FromBase(kPartsFullAt);
+    }
     return terms;
   }
   terms.slowness = SlownessOf(protocol, links);
@@ -130,9 +140,15 @@ SplitTime Corrected(const TimeTerms& terms, Bytes size,
   SplitTime time;
   time.latency = (correction.base * terms.base + correction.step * terms.steps) *
                  (terms.slowness * (1 + correction.growth * Growing(terms, size)));
-  time.wire = counted / bus * (terms.sent / correction.rate + copied);
+  const double a_byte = (terms.sent / correction.rate + copied) / bus.base();
+  time.wire = Seconds::FromBase(counted.base() * a_byte);
   time.ramp = Seconds::FromBase(std::sqrt(correction.fill * terms.slowness *
                                           (terms.base + terms.steps).base() * time.wire.base()));
+  // What costs nothing is carried during the start: the links are taken all the same.
+  const Seconds hidden =
+      std::min(time.latency, Seconds::FromBase((size - counted).base() * a_byte));
+  time.latency -= hidden;
+  time.wire += hidden;
   return time;
 }
 

@@ -16,8 +16,11 @@
 ///   and others; the term that the measured curves show).
 /// - free, growth: a kernel adds threads, then channels, while each carries the same; so bytes cost
 ///   nothing at first, but more threads wait for each other longer. u: channels, times the ranks in
-///   LL rings. g: 0 to 1, from 128 threads to 512 (LL rings), from 4 KiB to 64 KiB a peer
-///   (pairwise).
+///   LL rings. The split of a time counts them to the wire and takes them off the latency. g: 0 to
+///   1, from 128 threads to 512 (LL rings), from 4 KiB to 64 KiB a peer (pairwise).
+/// - Trees over nodes, NVLSTree among them: g = sqrt(S / 16 MiB), 0 to 1. A hop passes on a part of
+///   the buffer, which grows with it until the library's slots are full. It takes the place of a
+///   ramp. NVLSTree's sum inside its nodes counts to B0.
 /// - r: a protocol is the same program on every generation, run at another speed. Its speed is what
 ///   the library's tables let it carry: LL's ceiling, a channel's in LL128, a channel's of trees in
 ///   Simple. r = reference over this generation, not below 1: no measurement says that latencies
@@ -51,7 +54,8 @@ struct TimeTerms {
   double received = 0.0;
   double units = 0.0;          // u
   Bytes grows_from;            // g climbs from 0 here to 1 so many octaves above
-  double grows_octaves = 0.0;  // 0: g is 0
+  double grows_octaves = 0.0;  // 0: not so
+  Bytes parts_full_at;         // or as its root up to 1 here; 0: not so
 };
 
 /// Of a model's time of an algorithm in a protocol with so many thread blocks. O(1).

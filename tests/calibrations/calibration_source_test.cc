@@ -128,8 +128,8 @@ TEST(CalibrationSourceTest, CollectivesAreMeasuredInsideANodeOnly) {
         .evidence;
   };
   EXPECT_LE(evidence(8, 8), Evidence::kInterpolated);
-  EXPECT_EQ(evidence(8, 4), Evidence::kAnalytic);
-  EXPECT_EQ(evidence(32, 8), Evidence::kAnalytic);
+  EXPECT_EQ(evidence(8, 4), Evidence::kExtrapolated);
+  EXPECT_EQ(evidence(32, 8), Evidence::kExtrapolated);
 }
 
 // A what-if about memory must not be answered by another model of the links.
@@ -145,7 +145,7 @@ TEST(CalibrationSourceTest, CollectivesOutliveAChangeThatTheirLinksDoNotFeel) {
         .evidence;
   };
   EXPECT_LE(evidence("{memory: {bandwidth: 4 TB/s}}"), Evidence::kInterpolated);
-  EXPECT_EQ(evidence("{nvlink: {bandwidth: 300 GB/s}}"), Evidence::kAnalytic);
+  EXPECT_EQ(evidence("{nvlink: {bandwidth: 300 GB/s}}"), Evidence::kExtrapolated);
 }
 
 constexpr std::string_view kStep =

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/check.h"
+#include "hardware/collective_library.h"
 #include "tests/network/network_clusters.h"
 
 namespace ridgeline::network {
@@ -130,6 +131,96 @@ TEST(CollectivePlanTest, MoreBytesNeverTakeLessAcrossChoices) {
       last = time;
     }
   }
+}
+
+Evidence EvidenceAt(const std::string& cluster, Collective collective) {
+  return PlanOf(collective, ClusterOf(cluster)).evidence;
+}
+
+Collective Sum(int64_t ranks, double bytes) {
+  return {.bytes = Bytes::FromBase(bytes), .group = {.ranks = ranks, .ranks_per_node = 8}};
+}
+
+// Factors were fitted to 512 B to 512 MiB among two to eight of A100, H100 and H200.
+TEST(CollectivePlanTest, AnswersWithinWhatWasMeasuredAreInterpolated) {
+  for (const char* node : {"{nodes: dgx-h100}", "{nodes: dgx-h200}", "{nodes: dgx-a100}"}) {
+    for (const double bytes : {512.0, 1e6, 512.0 * 1024 * 1024}) {
+      EXPECT_EQ(EvidenceAt(node, Sum(8, bytes)), Evidence::kInterpolated) << node << bytes;
+      EXPECT_EQ(EvidenceAt(node, Sum(3, bytes)), Evidence::kInterpolated) << node << bytes;
+    }
+    Collective all_to_all = Sum(8, 1e6);
+    all_to_all.kind = CollectiveKind::kAllToAll;
+    EXPECT_EQ(EvidenceAt(node, all_to_all), Evidence::kInterpolated) << node;
+  }
+}
+
+TEST(CollectivePlanTest, AnswersBeyondWhatWasMeasuredAreExtrapolated) {
+  const std::string node = "{nodes: dgx-h100}";
+  EXPECT_EQ(EvidenceAt(node, Sum(8, 511)), Evidence::kExtrapolated);
+  EXPECT_EQ(EvidenceAt(node, Sum(8, 1e9)), Evidence::kExtrapolated);
+  Collective other = Sum(8, 1e6);
+  other.kind = CollectiveKind::kBroadcast;
+  EXPECT_EQ(EvidenceAt(node, other), Evidence::kExtrapolated);
+  other = Sum(8, 1e6);
+  other.algorithm = kRing;  // where NCCL takes NVLS or a ring as it likes
+  EXPECT_EQ(EvidenceAt(node, other), Evidence::kExtrapolated);
+  other.group.ranks = other.group.ranks_per_node = 16;
+  other.algorithm = kChosen;
+  EXPECT_EQ(EvidenceAt("{nodes: {base: dgx-h100, gpus: 16}}", other), Evidence::kExtrapolated);
+  // Other GPUs of the generation at whose speed the factors are stated, and changed ones.
+  EXPECT_EQ(EvidenceAt("{nodes: {base: dgx-h100, gpu: h800-sxm}}", Sum(8, 1e6)),
+            Evidence::kExtrapolated);
+  EXPECT_EQ(
+      EvidenceAt("{nodes: {base: dgx-h100, gpu: {nvlink: {bandwidth: 300 GB/s}}}}", Sum(8, 1e6)),
+      Evidence::kExtrapolated);
+}
+
+TEST(CollectivePlanTest, AnswersWithoutAMeasurementBehindThemAreAnalytic) {
+  EXPECT_EQ(EvidenceAt("{nodes: dgx-b200}", Sum(8, 1e6)), Evidence::kAnalytic);
+  Collective tree = Sum(8, 1e6);
+  tree.algorithm = kTree;  // inside a node nobody measured it
+  EXPECT_EQ(EvidenceAt("{nodes: dgx-h100}", tree), Evidence::kAnalytic);
+}
+
+// Published rows are of H100 with a port of 400 Gb/s each, all-reduces and ring gathers.
+TEST(CollectivePlanTest, OverNodesPublishedKindsAreExtrapolatedAndOthersAnalytic) {
+  const std::string nodes = "{nodes: dgx-h100, count: 4}";
+  EXPECT_EQ(EvidenceAt(nodes, Sum(32, 1e3)), Evidence::kExtrapolated);
+  EXPECT_EQ(EvidenceAt(nodes, Sum(32, 1e9)), Evidence::kExtrapolated);
+  EXPECT_EQ(EvidenceAt(nodes, AllReduce(32, 8, kHierarchical)), Evidence::kExtrapolated);
+  Collective all_to_all = Sum(32, 1e6);
+  all_to_all.kind = CollectiveKind::kAllToAll;
+  EXPECT_EQ(EvidenceAt(nodes, all_to_all), Evidence::kAnalytic);
+  EXPECT_EQ(EvidenceAt("{nodes: dgx-a100, count: 4}", Sum(32, 1e9)), Evidence::kAnalytic);
+  EXPECT_EQ(
+      EvidenceAt("{nodes: {base: dgx-h100, nics: {bandwidth: 200 Gb/s}}, count: 4}", Sum(32, 1e9)),
+      Evidence::kAnalytic);
+}
+
+// While channels are added bytes cost nothing: 512 B and 8 KiB take as long. The links carry them
+// nevertheless: as long as LL's ceiling says, (7/4 + 1/8) 8192 B / (rate x 141 GB/s), in place of
+// latency.
+TEST(CollectivePlanTest, WhatTheLinksTakeIsTheWiresEvenWhereItCostsNothing) {
+  const hardware::Cluster node = ClusterOf("{nodes: dgx-h100}");
+  const CollectivePlan plan = PlanOf(Sum(8, 8192), node);
+  EXPECT_EQ(plan.protocol, kLl);
+  const double rate = node.collectives->corrections.one_node.ring.ll->rate;
+  EXPECT_NEAR(plan.wire.base(), (7.0 / 4 + 1.0 / 8) * 8192 / (rate * 141e9), 1e-12);
+  EXPECT_NEAR(plan.time().base(), PlanOf(Sum(8, 512), node).time().base(), 1e-12);
+}
+
+// g = sqrt(S / 16 MiB): 1 from 16 MiB, 1/16 at 64 KiB. Latencies over nodes keep 1 + growth g.
+TEST(CollectivePlanTest, HopsOfTreesOverNodesGrowWithTheBufferUpTo16Mebibytes) {
+  const hardware::Cluster nodes = ClusterOf("{nodes: dgx-h100, count: 4}");
+  const auto latency = [&](double bytes) {
+    Collective collective = Sum(32, bytes);
+    collective.algorithm = kNvlsTree;
+    return PlanOf(collective, nodes).latency.base();
+  };
+  const double growth = nodes.collectives->corrections.nodes.nvls_tree.simple->growth;
+  const double full = latency(16.0 * 1024 * 1024);
+  EXPECT_NEAR(full / latency(64 * 1024), (1 + growth) / (1 + growth / 16), 1e-9);
+  EXPECT_EQ(latency(1e9), full);
 }
 
 }  // namespace

@@ -125,13 +125,16 @@ void ExpectEqual(const char* what, const std::optional<hardware::TimeCorrection>
 TEST_F(CollectiveFoldsTest, ShippedFactorsAreThoseThatTheFitGives) {
   const auto library = Shipped().ResolveCollectives("nccl-2.30.7").value();
   for (const network::FitPlan& plan : network::FitPlans()) {
-    const auto of = [&plan](const hardware::CollectiveCorrections& corrections) {
-      return (plan.is_one_node ? corrections.one_node : corrections.nodes)
-          .Of(plan.algorithm)
-          ->In(plan.protocol);
-    };
-    ExpectEqual(std::string(AlgorithmName(plan.algorithm)).c_str(), of(library->corrections),
-                of(Folds().shipped));
+    for (const CollectiveProtocol protocol :
+         {CollectiveProtocol::kLl, CollectiveProtocol::kLl128, CollectiveProtocol::kSimple}) {
+      const auto of = [&](const hardware::CollectiveCorrections& corrections) {
+        return (plan.is_one_node ? corrections.one_node : corrections.nodes)
+            .Of(plan.algorithm)
+            ->In(protocol);
+      };
+      ExpectEqual(std::string(AlgorithmName(plan.algorithm)).c_str(), of(library->corrections),
+                  of(Folds().shipped));
+    }
   }
   EXPECT_NEAR(library->corrections.launch.base(), Folds().shipped.launch.base(), 1e-8);
   ASSERT_EQ(library->corrections.one_node_errors.size(), Folds().shipped.one_node_errors.size());
