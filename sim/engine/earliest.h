@@ -17,8 +17,8 @@ class Earliest {
   static constexpr Picoseconds kNever = std::numeric_limits<Picoseconds>::max();
 
   /// kNever when nothing is to come; then there is no index.
-  Picoseconds time() const { return heap_.empty() ? kNever : heap_.front().time; }
-  size_t index() const { return heap_.front().index; }
+  Picoseconds time() const { return heap_.empty() ? kNever : TimeOf(heap_.front()); }
+  size_t index() const { return IndexOf(heap_.front()); }
 
   /// kNever takes the index out. Whatever was never set is kNever.
   void Set(size_t index, Picoseconds time) {
@@ -36,31 +36,31 @@ class Earliest {
       place = static_cast<uint32_t>(heap_.size());
       heap_.emplace_back();
     }
-    Put({.time = time, .index = static_cast<uint32_t>(index)}, place);
+    Put((Entry{static_cast<uint64_t>(time)} << 64) | static_cast<uint32_t>(index), place);
   }
 
  private:
   static constexpr uint32_t kNowhere = std::numeric_limits<uint32_t>::max();
 
-  struct Entry {
-    Picoseconds time = 0;
-    uint32_t index = 0;
+  // Time, then index, compared as one number.
+  __extension__ typedef unsigned __int128 Entry;
+  static Picoseconds TimeOf(Entry entry) {
+    return static_cast<Picoseconds>(static_cast<uint64_t>(entry >> 64));
+  }
+  static size_t IndexOf(Entry entry) { return static_cast<uint32_t>(entry); }
 
-    bool IsBefore(const Entry& other) const {
-      return time < other.time || (time == other.time && index < other.index);
-    }
-  };
-
-  void Place(const Entry& entry, uint32_t place) {
+  void Place(Entry entry, uint32_t place) {
     heap_[place] = entry;
-    place_[entry.index] = place;
+    place_[IndexOf(entry)] = place;
   }
 
+  uint32_t Earlier(uint32_t a, uint32_t b) const { return heap_[b] < heap_[a] ? b : a; }
+
   // Fills the hole at `place`, or another to which it has to move.
-  void Put(const Entry& entry, uint32_t place) {
+  void Put(Entry entry, uint32_t place) {
     for (uint32_t parent = 0; place > 0; place = parent) {
       parent = (place - 1) / 4;
-      if (!entry.IsBefore(heap_[parent])) {
+      if (!(entry < heap_[parent])) {
         break;
       }
       Place(heap_[parent], place);
@@ -69,10 +69,14 @@ class Earliest {
     while (4 * place + 1 < size) {
       const uint32_t first = 4 * place + 1;
       uint32_t best = first;
-      for (uint32_t child = first + 1; child < first + 4 && child < size; ++child) {
-        best = heap_[child].IsBefore(heap_[best]) ? child : best;
+      if (first + 3 < size) {
+        best = Earlier(Earlier(first, first + 1), Earlier(first + 2, first + 3));
+      } else {
+        for (uint32_t child = first + 1; child < size; ++child) {
+          best = Earlier(best, child);
+        }
       }
-      if (!heap_[best].IsBefore(entry)) {
+      if (!(heap_[best] < entry)) {
         break;
       }
       Place(heap_[best], place);

@@ -101,6 +101,7 @@ void FlowNetwork::TakeEnded(size_t group, Picoseconds time, std::vector<FlowId>&
        sharing_.members(static_cast<MaxMinSharing::Group>(group))) {
     const Picoseconds end = MotionOf(member.flow).end;
     if (end == time) {
+      sharing_.FetchPathOf(member.flow);
       ended.push_back(member.flow);
     } else {
       later = std::min(later, end);
@@ -126,6 +127,9 @@ void FlowNetwork::AdvanceTo(Picoseconds time, std::vector<FlowId>& ended) {
   unlimited_.clear();
   while (ends_.time() == time) {
     TakeEnded(ends_.index(), time, ended);
+  }
+  if (ends_.time() != kNever) {
+    sharing_.FetchGroup(static_cast<MaxMinSharing::Group>(ends_.index()));
   }
   for (const FlowId flow : ended) {
     sharing_.Remove(flow);

@@ -18,6 +18,9 @@
 /// flows new) it is plain progressive filling. At worst, n flows with ends of their own on one
 /// link, every change alters all rates: n^2.
 ///
+/// A flow that comes alone to links that hold nothing back takes what its narrowest link has left;
+/// one that goes and leaves no such link behind changes nothing: neither takes a sweep.
+///
 /// A cap is a link of the flow's own.
 ///
 /// Rates are doubles. Loads are kept as running sums and summed afresh after every so many changes;
@@ -31,6 +34,7 @@
 #include <span>
 #include <vector>
 
+#include "sim/engine/short_list.h"
 #include "sim/engine/traffic.h"
 
 namespace ridgeline::engine {
@@ -73,6 +77,23 @@ class MaxMinSharing {
     const Link& link = links_[static_cast<size_t>(group)];
     return {link.flows.data(), static_cast<size_t>(link.num_held)};
   }
+  /// Brings the links of a path into the cache. Always inline: the compiler takes a call that only
+  /// fetches for one without effect, and drops it.
+  [[gnu::always_inline]] void Fetch(std::span<const Traffic::Crossing> path) const {
+    for (const Traffic::Crossing& crossing : path) {
+      __builtin_prefetch(&links_[static_cast<size_t>(crossing.link)]);
+    }
+  }
+  /// The same for a flow that is about to be removed, and for a group to be looked at.
+  [[gnu::always_inline]] void FetchPathOf(Slot slot) const {
+    const Flow& flow = flows_[static_cast<size_t>(slot)];
+    for (int32_t at = flow.path_begin; at < flow.path_begin + flow.path_length; ++at) {
+      FetchGroup(crossings_[static_cast<size_t>(at)].link);
+    }
+  }
+  [[gnu::always_inline]] void FetchGroup(Group group) const {
+    __builtin_prefetch(&links_[static_cast<size_t>(group)]);
+  }
   /// Links and caps so far: groups are below it.
   Group num_groups() const { return static_cast<Group>(links_.size()); }
   /// Flows that the sweeps so far have opened: what they cost.
@@ -81,7 +102,7 @@ class MaxMinSharing {
  private:
   static constexpr double kInfinity = std::numeric_limits<double>::infinity();
   static constexpr double kNoRate = -1.0;  // never solved
-  enum class State : int32_t { kFree, kNew, kClosed, kOpen, kSettled };
+  enum class State : int8_t { kFree, kNew, kClosed, kOpen, kSettled };
 
   struct Flow {
     double rate = kNoRate;
@@ -89,6 +110,7 @@ class MaxMinSharing {
     int32_t path_length = 0;
     int32_t bottleneck = -1;  // crossing at which it is held back
     State state = State::kFree;
+    bool crosses_twice = false;  // the same link, in two crossings
   };
   struct Crossing {
     LinkIndex link = 0;
@@ -96,30 +118,36 @@ class MaxMinSharing {
     int32_t position = 0;   // in the link's flows
     int32_t next_open = 0;  // the next in the link's list of opened ones
   };
-  struct Link {
+  // One cache line, all that adding and removing a flow needs.
+  struct alignas(64) Link {
     double capacity = 0.0;
-    double closed_load = 0.0;     // of the flows that are not open
-    double level = kInfinity;     // of those it holds back; infinite when there are none
-    double key = kInfinity;       // of its valid entry in the heap
-    double ceiling = 0.0;         // no flow closed before the sweep is faster
-    int64_t num_crossings = 0;    // counts of all flows
-    int64_t num_open = 0;         // counts of open flows
-    int32_t first_open = -1;      // crossings opened in this sweep, some perhaps settled
-    int32_t num_held = 0;         // flows[0, num_held) are held back here
-    int32_t num_updates = 0;      // of closed_load since it was summed
-    bool is_touched = false;      // in this sweep
-    bool is_level_known = false;  // in this sweep: nothing is to happen at `level` any more
-    bool awaits_key = false;
-    bool is_dirty = false;
-    bool has_new_capacity = false;
-    std::vector<Member> flows;
+    double closed_load = 0.0;   // of the flows that are not open
+    double level = kInfinity;   // of those it holds back; infinite when there are none
+    int64_t num_crossings = 0;  // counts of all flows
+    int32_t num_held = 0;       // flows[0, num_held) are held back here
+    int32_t num_updates = 0;    // of closed_load since it was summed
+    ShortList<Member, 1> flows;
   };
+  // What else the sweep keeps of a link.
+  struct InSweep {
+    double key = kInfinity;   // of its valid entry in the heap
+    double ceiling = 0.0;     // no flow closed before the sweep is faster
+    int64_t num_open = 0;     // counts of open flows
+    int32_t first_open = -1;  // crossings opened in this sweep, some perhaps settled
+    bool is_touched = false;  // in this sweep
+    bool awaits_key = false;
+    bool is_level_known : 1 = false;  // in this sweep: nothing is to happen at `level` any more
+    bool is_dirty : 1 = false;
+    bool has_new_capacity : 1 = false;
+  };
+  static_assert(sizeof(Link) == 64 && sizeof(InSweep) == 32);
   struct Entry {
     double key;
     Group link;
   };
 
   Link& LinkAt(Group link) { return links_[static_cast<size_t>(link)]; }
+  InSweep& SweepAt(Group link) { return sweep_[static_cast<size_t>(link)]; }
   Flow& FlowAt(Slot flow) { return flows_[static_cast<size_t>(flow)]; }
   Crossing& CrossingAt(int32_t crossing) { return crossings_[static_cast<size_t>(crossing)]; }
   std::span<Crossing> PathOf(const Flow& flow) {
@@ -138,13 +166,15 @@ class MaxMinSharing {
   void Exchange(Link& link, int32_t a, int32_t b);
   void MarkDirty(Group link);
 
+  bool SettleAlone();
+  void SumIfDue(Link& link);
   void BeginSweep();
   void Touch(Group link);
   void Open(Slot flow);
   void OpenHeld(Link& link);
   bool OpenFasterThan(Link& link, double level);
-  double KeyOf(const Link& link) const;
-  double LevelIfFull(const Link& link) const;
+  double KeyOf(const Link& link, const InSweep& sweep) const;
+  double LevelIfFull(const Link& link, const InSweep& sweep) const;
   void PushKeys();
   void Push(Group link, double key);
   void DropIdle();
@@ -156,6 +186,7 @@ class MaxMinSharing {
   std::vector<Flow> flows_;
   std::vector<Crossing> crossings_;
   std::vector<Link> links_;
+  std::vector<InSweep> sweep_;  // by link
   LinkIndex num_links_ = 0;
 
   std::vector<Slot> free_slots_;
