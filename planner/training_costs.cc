@@ -71,7 +71,7 @@ void ForgetSteps(LayerCosts& costs) {
 Result<TrainingCosts> TrainingCosts::Of(const TrainingSpace& space,
                                         const std::vector<TrainingPoint>& points, int jobs,
                                         const Stop& stop) {
-  TrainingCosts costs(compute::OperationTime::Of(space.scenario.cluster));
+  TrainingCosts costs(compute::OperationTime::Of(space.scenario.cluster, stop));
   const bool ties_tables = space.training().model.has_tied_embeddings;
   const bool counts_micro_batches =
       space.training().framework.gradients == workloads::GradientBuffers::kOnDemand;

@@ -47,6 +47,23 @@ void ResolveSet(workloads::GpuSet& set, const hardware::Cluster& cluster, const 
   }
 }
 
+/// Both sets are resolved.
+void CheckTransfer(const workloads::TrafficItem& item, const std::string& path,
+                   const Node& document, Diagnostics& diagnostics) {
+  const int64_t senders = *item.on.nodes * *item.on.gpus_per_node;
+  const int64_t receivers = *item.to->nodes * *item.to->gpus_per_node;
+  const bool is_paired = item.pattern == workloads::TransferPattern::kPaired;
+  if (is_paired && senders != receivers) {
+    diagnostics.Add(
+        ErrorAt(document, path + ".to",
+                fmt::format("{} pairs {} senders with {} receivers", item.name, senders, receivers),
+                "make both sides equal, or write pattern: spread"));
+  } else if (item.on == *item.to && (is_paired || senders == 1)) {
+    diagnostics.Add(ErrorAt(document, path + ".to", item.name + " sends from GPUs to themselves",
+                            "name other receivers under to"));
+  }
+}
+
 }  // namespace
 
 std::vector<workloads::TrafficItem> ResolveTraffic(const std::vector<workloads::TrafficItem>& items,
@@ -68,6 +85,9 @@ std::vector<workloads::TrafficItem> ResolveTraffic(const std::vector<workloads::
     ResolveSet(item.on, *cluster, path + ".on", document, diagnostics);
     if (item.to) {
       ResolveSet(*item.to, *cluster, path + ".to", document, diagnostics);
+      if (diagnostics.size() == before) {
+        CheckTransfer(item, path, document, diagnostics);
+      }
     }
   }
   return diagnostics.size() == before ? resolved : std::vector<workloads::TrafficItem>{};

@@ -7,8 +7,9 @@
 
 namespace ridgeline::sim {
 
-Result<Report> Simulate(const Scenario& scenario, const RunOptions& options) {
-  RETURN_IF_ERROR(options.stop.Check());
+namespace {
+
+Result<Report> SimulateKind(const Scenario& scenario, const RunOptions& options) {
   if (scenario.serving) {
     return serving::SimulateServing(scenario, options);
   }
@@ -19,6 +20,22 @@ Result<Report> Simulate(const Scenario& scenario, const RunOptions& options) {
     return traffic::SimulateTraffic(scenario, options);
   }
   return training::SimulateTraining(scenario, options);
+}
+
+}  // namespace
+
+Result<Report> Simulate(const Scenario& scenario, const RunOptions& options) {
+  RETURN_IF_ERROR(options.stop.Check());
+  Result<Report> report = SimulateKind(scenario, options);
+  if (report && !scenario.cluster.fabric.faults.empty() &&
+      scenario.cluster.network.fidelity == hardware::NetworkFidelity::kAnalytic) {
+    report->warnings.push_back(
+        {.code = ErrorCode::kFailedPrecondition,
+         .message = "closed forms know no faults: the fabric is priced as if it were whole",
+         .hint = "use network.fidelity: flow",
+         .path = "cluster.fabric.faults"});
+  }
+  return report;
 }
 
 }  // namespace ridgeline::sim

@@ -15,7 +15,7 @@ OperationTime OperationTime::Analytic(const hardware::Cluster& cluster) {
   return Of(unmeasured);
 }
 
-OperationTime OperationTime::Of(const hardware::Cluster& cluster) {
+OperationTime OperationTime::Of(const hardware::Cluster& cluster, const Stop& stop) {
   OperationTime time;
   time.described_ = std::make_shared<const hardware::Gpu>(cluster.gpu);
   time.measured_ = cluster.measured;
@@ -38,7 +38,7 @@ OperationTime OperationTime::Of(const hardware::Cluster& cluster) {
   const network::RunnerChoice runner = network::RunnerFor(cluster.network.fidelity);
   auto flows =
       network::FlowCollectives::Make(cluster, closed_form(network::WithoutContention(cluster)),
-                                     runner.runner, runner.merges_classes);
+                                     runner.runner, runner.merges_classes, stop);
   if (flows) {
     time.flows_ = *std::move(flows);
     time.network_ = time.flows_;

@@ -9,6 +9,7 @@
 #include "base/evidence.h"
 #include "base/operation.h"
 #include "base/result.h"
+#include "base/stop.h"
 #include "hardware/cluster.h"
 #include "hardware/collective_cost.h"
 #include "hardware/cost_model.h"
@@ -27,8 +28,8 @@ inline constexpr double kIssued = 11.8;
 class OperationTime {
  public:
   /// What was measured for the cluster, completed by the analytic models; these alone where nothing
-  /// was.
-  static OperationTime Of(const hardware::Cluster& cluster);
+  /// was. `stop` ends flows that are being simulated.
+  static OperationTime Of(const hardware::Cluster& cluster, const Stop& stop = {});
   /// Analytic models of the cluster's GPU and network.
   static OperationTime Analytic(const hardware::Cluster& cluster);
 
@@ -59,7 +60,7 @@ class OperationTime {
   /// Errors: under `flow` and `simgrid` those of the fabric and of the runner (hardware/
   /// fabric_graph.h, sim/engine/traffic.h); none under `analytic`.
   Result<Cost> CostOf(const Collective& collective) const;
-  /// The flows behind it; null under `analytic` and on one node, where none share a link.
+  /// The flows behind it; null under `analytic` and on one node: inside a node no flows are run.
   const network::FlowCollectives* flows() const { return flows_.get(); }
 
   /// What the operations run on.

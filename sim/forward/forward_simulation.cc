@@ -348,7 +348,7 @@ Status WriteTrace(const std::vector<TimedStep>& pass, const CostedChain& chain, 
 Result<sim::Report> SimulateForward(const sim::Scenario& scenario, const sim::RunOptions& options) {
   const sim::ForwardScenario& forward = *scenario.forward;
   const InferenceSettings settings = sim::SettingsOf(forward, scenario.cluster);
-  const compute::OperationTime time = compute::OperationTime::Of(scenario.cluster);
+  const compute::OperationTime time = compute::OperationTime::Of(scenario.cluster, options.stop);
   ASSIGN_OR_RETURN(std::vector<RepeatedStep> lowered, LowerPass(settings, forward));
   sim::Reliance reliance;
   ASSIGN_OR_RETURN(const compute::RunLoad load, LoadOf(lowered, time));

@@ -15,8 +15,6 @@
 namespace ridgeline::network {
 namespace {
 
-constexpr double kMostFlows = 8e6;
-
 bool IsPairwise(const CollectiveTraffic& collective) {
   return collective.kind == CollectiveKind::kAllToAll ||
          collective.algorithm == CollectiveAlgorithm::kOneShot ||
@@ -139,7 +137,10 @@ Result<FlowRange> AppendCollective(const CollectiveTraffic& collective, const Gr
   if (group.size() <= 1 || !(collective.bytes > 0)) {
     return FlowRange{.begin = begin, .end = begin};
   }
-  const double flows = FlowsOf(collective, static_cast<double>(group.size()));
+  // A message over queue pairs is as many flows and a gate.
+  const double each =
+      writer.queue_pairs() > 1 ? static_cast<double>(writer.queue_pairs() + 1) : 1.0;
+  const double flows = each * FlowsOf(collective, static_cast<double>(group.size()));
   if (static_cast<double>(begin) + flows > kMostFlows) {
     return Fail({.code = ErrorCode::kResourceExhausted,
                  .message = fmt::format("{} over {} GPUs is {:.0f} flows beside {} others, of at "

@@ -38,6 +38,9 @@
 
 namespace ridgeline::network {
 
+/// More flows than that are refused: they would take a minute and gigabytes.
+inline constexpr double kMostFlows = 8e6;
+
 struct CollectiveTraffic {
   CollectiveKind kind = CollectiveKind::kAllReduce;
   CollectiveAlgorithm algorithm = CollectiveAlgorithm::kRing;  // not kChosen

@@ -193,7 +193,9 @@ const std::vector<FitPlan>& Plans() {
        .start = {.copy = 2.0, .fill = 0.1, .channel = 0.3876}},
       {.algorithm = kNvls,
        .protocol = P::kSimple,
-       .free = {.step = true, .rate = true, .fill = true},
+       // The rate is the library's, whose asymptote was measured to 16 GiB: the fit ends at 512
+       // MiB, where a rate and a ramp cannot be told apart.
+       .free = {.step = true, .fill = true},
        .start = {.fill = 1.0}},
       {.algorithm = kPairwise,
        .protocol = P::kSimple,

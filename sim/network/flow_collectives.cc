@@ -169,6 +169,7 @@ Result<Contention> FlowCollectives::Of(const Collective& collective,
   // Patterns are simulated side by side, each of them once.
   const std::lock_guard<std::mutex> lock(known->mutex);
   if (!known->contention) {
+    RETURN_IF_ERROR(stop_.Check());  // not remembered: whoever stops may ask again
     known->contention =
         Simulate({.kind = collective.kind, .algorithm = algorithm, .bytes = kReferenceBytes},
                  collective.group);

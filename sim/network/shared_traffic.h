@@ -9,9 +9,12 @@
 /// ended.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <vector>
 
+#include "base/evidence.h"
+#include "base/operation.h"
 #include "base/result.h"
 #include "hardware/cluster.h"
 #include "hardware/fabric_graph.h"
@@ -24,6 +27,12 @@ namespace ridgeline::network {
 
 /// The GPUs of a set, node by node. Errors: kInvalidArgument beyond the cluster.
 Result<GroupGpus> GpusOf(const workloads::GpuSet& set, const hardware::Cluster& cluster);
+
+/// The item as a collective of its group: what a plan is of. Not for transfers.
+Collective CollectiveOf(const workloads::TrafficItem& item, const hardware::Cluster& cluster);
+
+/// What a collective takes alone, where more is known than its plan says (measured tables).
+using PriceOf = std::function<Result<Cost>(const Collective&)>;
 
 /// When one repetition began (latency included) and its last byte arrived.
 struct ItemRun {
@@ -43,12 +52,12 @@ struct TrafficPlan {
 };
 
 /// `runner` finds what an item takes alone. Errors: GPUs beyond the cluster, paired transfers of
-/// unequal sides or to oneself, those of AppendCollective and of the runner.
+/// unequal sides or to oneself, more than kMostFlows, those of AppendCollective and of the runner.
 Result<TrafficPlan> PlanTraffic(std::span<const workloads::TrafficItem> items,
                                 const hardware::Cluster& cluster,
                                 const hardware::FabricGraph& graph,
                                 const engine::TrafficRunner& runner, bool merges_classes,
-                                const Stop& stop);
+                                const Stop& stop, const PriceOf& price = {});
 
 /// Each item's repetitions, from the times of the plan's flows.
 std::vector<std::vector<ItemRun>> RunsOf(const TrafficPlan& plan, const engine::FlowTimes& times,
@@ -60,6 +69,7 @@ Result<std::vector<std::vector<ItemRun>>> RunTraffic(std::span<const workloads::
                                                      const hardware::Cluster& cluster,
                                                      const hardware::FabricGraph& graph,
                                                      const engine::TrafficRunner& runner,
-                                                     bool merges_classes, const Stop& stop);
+                                                     bool merges_classes, const Stop& stop,
+                                                     const PriceOf& price = {});
 
 }  // namespace ridgeline::network

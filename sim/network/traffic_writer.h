@@ -50,6 +50,7 @@ class TrafficWriter {
   int64_t gpus_per_node() const { return gpus_per_node_; }
   /// Which of its node's NICs a GPU sends through.
   int64_t RailOf(GpuIndex gpu) const { return gpu % gpus_per_node_ * rails_ / gpus_per_node_; }
+  int64_t queue_pairs() const { return queue_pairs_; }
   engine::FlowIndex num_flows() const {
     return static_cast<engine::FlowIndex>(traffic_.num_flows());
   }

@@ -118,7 +118,7 @@ Result<sim::Reliance> RelianceOfRequest(const sim::Scenario& scenario,
 }  // namespace
 
 Result<sim::Report> SimulateServing(const sim::Scenario& scenario, const sim::RunOptions& options) {
-  const compute::OperationTime time = compute::OperationTime::Of(scenario.cluster);
+  const compute::OperationTime time = compute::OperationTime::Of(scenario.cluster, options.stop);
   const ServingMemory memory = CountServingMemory(scenario);
   const int64_t blocks = BlocksOf(*scenario.serving, memory);
   if (blocks < 1) {

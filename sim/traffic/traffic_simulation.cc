@@ -23,6 +23,11 @@ namespace {
 using network::ItemRun;
 using workloads::TrafficItem;
 
+/// Measured over predicted slowdowns of collectives that ran at once on two H200, 28 of them: 5th
+/// and 95th percentile (configs/validation/collectives-two-h200, `ridgeline validate network`).
+constexpr double kSharedLow = 0.84;
+constexpr double kSharedHigh = 1.05;
+
 /// What one item took.
 struct ItemOutcome {
   std::vector<ItemRun> runs;  // by repetition
@@ -39,25 +44,30 @@ struct ItemOutcome {
   }
 };
 
-/// The item as a collective: a transfer is its first message.
-Collective CollectiveOf(const TrafficItem& item) {
-  const int64_t per_node = item.on.gpus_per_node.value_or(1);
-  if (item.collective == CollectiveKind::kSend) {
-    const bool leaves_node = item.to && item.to->first_node != item.on.first_node;
-    return {.kind = CollectiveKind::kSend,
-            .bytes = item.bytes,
-            .group = {.ranks = 2, .ranks_per_node = leaves_node ? 1 : 2}};
+bool IsTransfer(const TrafficItem& item) { return item.collective == CollectiveKind::kSend; }
+
+/// The item as its closed form sees it: a transfer is the message that its fullest port would be
+/// busy with, all that a sender sends or a receiver gets.
+Collective ClosedFormOf(const TrafficItem& item, const hardware::Cluster& cluster) {
+  if (!IsTransfer(item)) {
+    return network::CollectiveOf(item, cluster);
   }
-  return {.kind = item.collective,
-          .bytes = item.bytes,
-          .group = {.ranks = item.on.nodes.value_or(1) * per_node,
-                    .ranks_per_node = per_node,
-                    .node_stride = item.on.stride}};
+  const auto gpus = [](const workloads::GpuSet& set) {
+    return static_cast<double>(set.nodes.value_or(1) * set.gpus_per_node.value_or(1));
+  };
+  const workloads::GpuSet to = item.to.value_or(workloads::GpuSet{});
+  const double received =
+      item.pattern == workloads::TransferPattern::kSpread ? gpus(item.on) / gpus(to) : 1.0;
+  const bool is_one_node =
+      item.on.nodes == int64_t{1} && to.nodes == int64_t{1} && item.on.first_node == to.first_node;
+  return {.kind = CollectiveKind::kSend,
+          .bytes = std::max(1.0, received) * item.bytes,
+          .group = {.ranks = 2, .ranks_per_node = is_one_node ? 2 : 1}};
 }
 
 /// Bus bandwidth over algorithm bandwidth, as nccl-tests has it (doc/PERFORMANCE.md).
-double BusFactor(const TrafficItem& item) {
-  const auto n = static_cast<double>(CollectiveOf(item).group.ranks);
+double BusFactor(const TrafficItem& item, const hardware::Cluster& cluster) {
+  const auto n = static_cast<double>(ClosedFormOf(item, cluster).group.ranks);
   switch (item.collective) {
     case CollectiveKind::kAllReduce:
       return 2 * (n - 1) / n;
@@ -77,7 +87,7 @@ Result<std::vector<ItemOutcome>> ByClosedForms(const sim::Scenario& scenario,
                                                const compute::OperationTime& time) {
   std::vector<ItemOutcome> outcomes;
   for (const TrafficItem& item : scenario.traffic) {
-    ASSIGN_OR_RETURN(const Cost cost, time.CostOf(CollectiveOf(item)));
+    ASSIGN_OR_RETURN(const Cost cost, time.CostOf(ClosedFormOf(item, scenario.cluster)));
     ItemOutcome outcome{.runs = {}, .alone = cost.mean, .closed_form = cost, .bottleneck = {}};
     Seconds at = item.start;
     for (int64_t i = 0; i < item.repeat; ++i) {
@@ -123,9 +133,12 @@ Result<std::vector<ItemOutcome>> ByFlows(const sim::Scenario& scenario,
   const network::RunnerChoice choice = network::RunnerFor(cluster.network.fidelity);
   const engine::TrafficRunner& runner = *choice.runner;
   ASSIGN_OR_RETURN(const hardware::FabricGraph graph, hardware::FabricGraph::Of(cluster));
-  ASSIGN_OR_RETURN(
-      const network::TrafficPlan plan,
-      network::PlanTraffic(scenario.traffic, cluster, graph, runner, choice.merges_classes, stop));
+  const network::PriceOf price = [&](const Collective& collective) {
+    return time.CostOf(collective);
+  };
+  ASSIGN_OR_RETURN(const network::TrafficPlan plan,
+                   network::PlanTraffic(scenario.traffic, cluster, graph, runner,
+                                        choice.merges_classes, stop, price));
   ASSIGN_OR_RETURN(const engine::FlowTimes times,
                    choice.merges_classes ? network::RunCollapsed(plan.traffic, runner, stop)
                                          : runner.Run(plan.traffic, stop));
@@ -138,8 +151,8 @@ Result<std::vector<ItemOutcome>> ByFlows(const sim::Scenario& scenario,
     once.repeat = 1;
     ASSIGN_OR_RETURN(const auto by_itself,
                      network::RunTraffic(std::span(&once, 1), cluster, graph, runner,
-                                         choice.merges_classes, stop));
-    ASSIGN_OR_RETURN(const Cost closed_form, time.CostOf(CollectiveOf(once)));
+                                         choice.merges_classes, stop, price));
+    ASSIGN_OR_RETURN(const Cost closed_form, time.CostOf(ClosedFormOf(once, cluster)));
     outcomes.push_back({.runs = std::move(runs[i]),
                         .alone = by_itself.front().front().end - by_itself.front().front().begin,
                         .closed_form = closed_form,
@@ -150,7 +163,7 @@ Result<std::vector<ItemOutcome>> ByFlows(const sim::Scenario& scenario,
 
 class TrafficReport {
  public:
-  explicit TrafficReport(const sim::Scenario& scenario) {
+  explicit TrafficReport(const sim::Scenario& scenario) : cluster_(scenario.cluster) {
     report_.kind = sim::ReportKind::kTraffic;
     report_.title =
         fmt::format("{} {} of traffic on {}, network {}", scenario.traffic.size(),
@@ -161,14 +174,18 @@ class TrafficReport {
 
   void Add(const TrafficItem& item, const ItemOutcome& outcome) {
     const Cost& closed = outcome.closed_form;
-    // As uncertain as the closed form; how flows share was not measured on this fabric.
-    const double low = Seconds{} < closed.mean ? closed.low / closed.mean : 1.0;
-    const double high = Seconds{} < closed.mean ? closed.high / closed.mean : 1.0;
+    const double alone_low = Seconds{} < closed.mean ? closed.low / closed.mean : 1.0;
+    const double alone_high = Seconds{} < closed.mean ? closed.high / closed.mean : 1.0;
     const Seconds mean = outcome.mean();
     const double slowdown = Seconds{} < outcome.alone ? mean / outcome.alone : 1.0;
+    const bool is_slowed = slowdown > 1 + 1e-6;
+    const double slowdown_low = is_slowed ? std::max(1.0, kSharedLow * slowdown) : slowdown;
+    const double slowdown_high = is_slowed ? kSharedHigh * slowdown : slowdown;
+    // Time is what it takes alone, slowed: as uncertain as both.
+    const double low = alone_low * (slowdown_low / slowdown);
+    const double high = alone_high * (slowdown_high / slowdown);
     const Evidence alone = closed.evidence;
-    const Evidence beside =
-        slowdown > 1 + 1e-6 ? Worse(alone, Evidence::kExtrapolated) : closed.evidence;
+    const Evidence beside = is_slowed ? Worse(alone, Evidence::kExtrapolated) : closed.evidence;
     const std::string prefix = "item." + item.name + ".";
     const auto add = [&](std::string_view name, double value, std::string unit, double least,
                          double most, Evidence evidence) {
@@ -179,23 +196,25 @@ class TrafficReport {
                                  .high = most,
                                  .evidence = evidence});
     };
-    const auto exact = [&](std::string_view name, double value, std::string unit) {
-      add(name, value, std::move(unit), value, value, beside);
-    };
-    exact("begin", outcome.runs.front().begin.base(), "s");
-    exact("end", outcome.runs.back().end.base(), "s");
+    const double begin = outcome.runs.front().begin.base();
+    const double busy = outcome.runs.back().end.base() - begin;
+    add("begin", begin, "s", begin, begin, Evidence::kMeasured);  // as the scenario says
+    add("end", begin + busy, "s", begin + low * busy, begin + high * busy, beside);
     add("time", mean.base(), "s", low * mean.base(), high * mean.base(), beside);
-    add("alone", outcome.alone.base(), "s", low * outcome.alone.base(), high * outcome.alone.base(),
-        alone);
-    exact("slowdown", slowdown, "1");
-    const double bandwidth = Seconds{} < mean ? BusFactor(item) * (item.bytes / mean).base() : 0.0;
+    add("alone", outcome.alone.base(), "s", alone_low * outcome.alone.base(),
+        alone_high * outcome.alone.base(), alone);
+    add("slowdown", slowdown, "1", slowdown_low, slowdown_high, beside);
+    const double bandwidth =
+        Seconds{} < mean ? BusFactor(item, cluster_) * (item.bytes / mean).base() : 0.0;
     add("bus_bandwidth", bandwidth, "B/s", bandwidth / high, bandwidth / low, beside);
     if (!outcome.bottleneck.empty()) {
       report_.assumptions.push_back(
           {item.name + " is limited by", outcome.bottleneck, "most loaded link of its flows"});
     }
     end_ = std::max(end_, outcome.runs.back().end);
-    slowest_ = std::max(slowest_, slowdown);
+    if (slowest_.value < slowdown) {
+      slowest_ = {.value = slowdown, .low = slowdown_low, .high = slowdown_high};
+    }
     low_ = std::min(low_, low);
     high_ = std::max(high_, high);
     evidence_ = Worse(evidence_, beside);
@@ -210,10 +229,10 @@ class TrafficReport {
                                                       .high = high_ * end,
                                                       .evidence = evidence_},
                                                      {.name = "slowdown.max",
-                                                      .value = slowest_,
+                                                      .value = slowest_.value,
                                                       .unit = "1",
-                                                      .low = slowest_,
-                                                      .high = slowest_,
+                                                      .low = slowest_.low,
+                                                      .high = slowest_.high,
                                                       .evidence = evidence_}});
     const hardware::RunProfile run{
         .dtypes = {}, .has_fused_attention = false, .gpus = scenario.cluster.gpus()};
@@ -223,20 +242,26 @@ class TrafficReport {
     for (const sim::FilledDefault& filled : scenario.defaults) {
       report_.assumptions.push_back({filled.path, filled.value, "default"});
     }
-    if (scenario.traffic.size() > 1 &&
-        scenario.cluster.network.fidelity == hardware::NetworkFidelity::kAnalytic) {
+    const bool shares = scenario.traffic.size() > 1 || IsTransfer(scenario.traffic.front());
+    if (shares && scenario.cluster.network.fidelity == hardware::NetworkFidelity::kAnalytic) {
       report_.warnings.push_back(
           {.code = ErrorCode::kFailedPrecondition,
-           .message = "closed forms know no sharing: each item is priced as if it were alone",
+           .message = "closed forms know no sharing: each item is priced as if it were alone, a "
+                      "transfer by its fullest port",
            .hint = "use network.fidelity: flow"});
     }
     return std::move(report_);
   }
 
  private:
+  const hardware::Cluster& cluster_;
   sim::Report report_;
   Seconds end_;
-  double slowest_ = 1.0;
+  struct Slowest {
+    double value = 1.0;
+    double low = 1.0;
+    double high = 1.0;
+  } slowest_;
   double low_ = 1.0;
   double high_ = 1.0;
   Evidence evidence_ = Evidence::kMeasured;
@@ -270,7 +295,7 @@ Result<sim::Report> SimulateTraffic(const sim::Scenario& scenario, const sim::Ru
   // An item is one group: what sister groups would do to it at the leaves is no part of it.
   hardware::Cluster alone = network::WithoutContention(scenario.cluster);
   alone.network.fidelity = hardware::NetworkFidelity::kAnalytic;
-  const compute::OperationTime time = compute::OperationTime::Of(alone);
+  const compute::OperationTime time = compute::OperationTime::Of(alone, options.stop);
   const bool has_flows = scenario.cluster.network.fidelity != hardware::NetworkFidelity::kAnalytic;
   ASSIGN_OR_RETURN(
       const std::vector<ItemOutcome> outcomes,

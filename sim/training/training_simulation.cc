@@ -68,7 +68,7 @@ sim::Reliance RelianceOf(const sim::TrainingScenario& training, const StageCosts
 Result<sim::Report> SimulateTraining(const sim::Scenario& scenario,
                                      const sim::RunOptions& options) {
   const sim::TrainingScenario& training = *scenario.training;
-  const compute::OperationTime time = compute::OperationTime::Of(scenario.cluster);
+  const compute::OperationTime time = compute::OperationTime::Of(scenario.cluster, options.stop);
   ASSIGN_OR_RETURN(const StageCosts stages, CostStages(training, time));
   ASSIGN_OR_RETURN(const EpilogueCosts epilogue, CostEpilogue(training, stages, time));
   const sim::Reliance reliance = RelianceOf(training, stages, epilogue);

@@ -108,6 +108,20 @@ TEST(TrafficScenarioTest, ClosedFormsSayThatTheyKnowNoSharing) {
   EXPECT_THAT(report.warnings.front().message, HasSubstr("know no sharing"));
 }
 
+// A port of 48 GB/s, a quarter of which is left: 1 GiB at 12 GB/s are 89.5 ms.
+TEST(TrafficScenarioTest, APortAtFaultIsAsSlowAsWhatIsLeftOfIt) {
+  const std::string job =
+      "cluster: {nodes: dgx-h100, count: 4, fabric: {base: rail-optimized-400g, faults: "
+      "[{link: node0.nic0-leaf0, bandwidth: 100 Gb/s}]}}\n"
+      "traffic: [{name: a, collective: send, bytes: 1 GiB, on: {nodes: 1, gpus_per_node: 1}, "
+      "to: {first_node: 3, nodes: 1, gpus_per_node: 1}}]\n";
+  EXPECT_NEAR(ValueOf(Simulated(job + "network: {fidelity: flow}\n"), "item.a.time"), 89.5e-3,
+              1e-3);
+  const Report closed = Simulated(job);
+  ASSERT_FALSE(closed.warnings.empty());
+  EXPECT_THAT(closed.warnings.back().message, HasSubstr("know no faults"));
+}
+
 TEST(TrafficScenarioTest, MistakesAreToldWithTheirPlace) {
   const std::string errors = ErrorsOf(
       std::string(kTwoLeaves) +
@@ -121,6 +135,12 @@ TEST(TrafficScenarioTest, MistakesAreToldWithTheirPlace) {
   EXPECT_THAT(
       ErrorsOf(std::string(kTwoLeaves) + "traffic: [{name: a, collective: send, bytes: 1 GiB}]\n"),
       HasSubstr("a transfer to nobody: a"));
+  EXPECT_THAT(
+      ErrorsOf(
+          std::string(kTwoLeaves) +
+          "traffic:\n  - {name: a, collective: send, bytes: 1 GiB, on: {nodes: 2}, to: {nodes: "
+          "1}}\n"),
+      AllOf(HasSubstr("test.yaml:3:"), HasSubstr("a pairs 16 senders with 8 receivers")));
   EXPECT_THAT(ErrorsOf(std::string(kTwoLeaves) +
                        "network: {library: nccl-9}\ntraffic: [{name: a, collective: all_gather, "
                        "bytes: 1 GiB}]\n"),
