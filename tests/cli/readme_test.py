@@ -36,7 +36,7 @@ class Readme(unittest.TestCase):
     def test_every_answer_is_the_programs(self):
         with open(README, encoding="utf-8") as file:
             lines = file.read().splitlines()
-        self.assertEqual(sum(line.startswith(PROMPT) for line in lines), 3)
+        self.assertEqual(sum(line.startswith(PROMPT) for line in lines), 4)
         page = answered(lines)
         if os.environ.get("UPDATE") == "1":
             with open(README, "w", encoding="utf-8") as file:
