@@ -99,10 +99,37 @@ hardware::RateInUse RateOf(const PortRate& port, std::string what) {
 
 }  // namespace
 
+size_t AlphaBetaCollectives::Hash::operator()(const Collective& collective) const {
+  size_t hash = std::hash<double>()(collective.bytes.base());
+  for (const int64_t part :
+       {collective.group.ranks, collective.group.ranks_per_node, collective.group.node_stride,
+        static_cast<int64_t>(collective.kind), static_cast<int64_t>(collective.dtype),
+        static_cast<int64_t>(collective.algorithm), static_cast<int64_t>(collective.protocol)}) {
+    hash = hash * 0x9E3779B97F4A7C15U + static_cast<size_t>(part) + (hash >> 32U);
+  }
+  return hash;
+}
+
 Cost AlphaBetaCollectives::CostOf(const Collective& collective) const {
   if (IsNothing(collective)) {
     return {};
   }
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (const auto found = known_.find(collective); found != known_.end()) {
+      return found->second;
+    }
+  }
+  const Cost cost = Price(collective);
+  constexpr size_t kMostKnown = size_t{1} << 16;  // a serving run may ask for any size
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (known_.size() < kMostKnown) {
+    known_.emplace(collective, cost);
+  }
+  return cost;
+}
+
+Cost AlphaBetaCollectives::Price(const Collective& collective) const {
   const GroupLinks links = SharedLinks(cluster_, collective.group, LinkRates::kExpected);
   Cost cost = RangeOf(collective, cluster_, links, PlanOnLinks(collective, cluster_, links));
   const GroupLinks worst = SharedLinks(cluster_, collective.group, LinkRates::kWorst);

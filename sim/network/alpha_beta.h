@@ -10,6 +10,8 @@
 /// bytes grow. Evidence: as collective_evidence.h says.
 #pragma once
 
+#include <mutex>
+#include <unordered_map>
 #include <vector>
 
 #include "hardware/cluster.h"
@@ -23,6 +25,7 @@ class AlphaBetaCollectives final : public hardware::CollectiveCost {
 
   /// Zero for a group of one or an empty buffer. Throws InternalError for a group over nodes on a
   /// cluster of one, and for an algorithm that CheckPlan refuses: whoever asks is wrong.
+  /// Remembered: a plan asks for the same collective thousands of times.
   Cost CostOf(const Collective& collective) const override;
 
   /// The time that nothing beats, no more than low of CostOf.
@@ -32,7 +35,14 @@ class AlphaBetaCollectives final : public hardware::CollectiveCost {
   std::vector<hardware::RateInUse> RatesFor(const hardware::RunProfile& run) const override;
 
  private:
+  struct Hash {
+    size_t operator()(const Collective& collective) const;
+  };
+  Cost Price(const Collective& collective) const;
+
   hardware::Cluster cluster_;
+  mutable std::mutex mutex_;
+  mutable std::unordered_map<Collective, Cost, Hash> known_;  // looked up, never walked
 };
 
 }  // namespace ridgeline::network
