@@ -12,6 +12,7 @@
 #include "base/sha256.h"
 #include "hardware/collective_library.h"
 #include "planner/validation/csv_reader.h"
+#include "sim/network/bus_factor.h"
 #include "workloads/trace_file.h"
 
 namespace ridgeline::validation {
@@ -307,19 +308,7 @@ bool IsMeasuredCollectives(const Node& document) {
 }
 
 double BusFactor(const Collective& collective) {
-  const auto n = static_cast<double>(collective.group.ranks);
-  switch (collective.kind) {
-    case CollectiveKind::kAllReduce:
-      return 2 * (n - 1) / n;
-    case CollectiveKind::kAllGather:
-    case CollectiveKind::kReduceScatter:
-    case CollectiveKind::kAllToAll:
-      return (n - 1) / n;
-    case CollectiveKind::kBroadcast:
-    case CollectiveKind::kSend:
-      break;
-  }
-  return 1;
+  return network::BusFactor(collective.kind, static_cast<double>(collective.group.ranks));
 }
 
 Result<MeasuredCollectives> ReadMeasuredCollectives(const Node& document,

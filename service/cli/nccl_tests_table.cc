@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/dtype.h"
+#include "sim/network/bus_factor.h"
 
 namespace ridgeline::cli {
 namespace {
@@ -34,21 +35,6 @@ std::string TimeText(double microseconds) {
 
 }  // namespace
 
-double BusFactor(CollectiveKind kind, double ranks) {
-  switch (kind) {
-    case CollectiveKind::kAllReduce:
-      return 2 * (ranks - 1) / ranks;
-    case CollectiveKind::kAllGather:
-    case CollectiveKind::kReduceScatter:
-    case CollectiveKind::kAllToAll:
-      return (ranks - 1) / ranks;
-    case CollectiveKind::kBroadcast:
-    case CollectiveKind::kSend:
-      break;
-  }
-  return 1;
-}
-
 std::string NcclTestsHeader() {
   return fmt::format("#{:>11}  {:>12}  {:>8}  {:>6}  {:>6}  {:>7}  {:>6}  {:>6}  {:>6}\n", "size",
                      "count", "type", "redop", "root", "time", "algbw", "busbw", "#wrong") +
@@ -70,7 +56,7 @@ std::string NcclTestsRow(const Collective& collective, Seconds time) {
                      collective.bytes.base(), is_of_a_peer ? elements / ranks : elements,
                      TypeName(collective.dtype), adds ? "sum" : "none",
                      kind == CollectiveKind::kBroadcast ? "0" : "-1", TimeText(seconds * 1e6), rate,
-                     rate * BusFactor(kind, ranks), "N/A");
+                     rate * network::BusFactor(kind, ranks), "N/A");
 }
 
 }  // namespace ridgeline::cli

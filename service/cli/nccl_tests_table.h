@@ -9,10 +9,6 @@
 
 namespace ridgeline::cli {
 
-/// What a ring's links would carry, over the buffer's bytes a second: all-reduce 2 (n-1)/n;
-/// all-gather, reduce-scatter and all-to-all (n-1)/n; broadcast and send 1.
-double BusFactor(CollectiveKind kind, double ranks);
-
 std::string NcclTestsHeader();
 /// size, count, type, redop, root, time in us, algbw and busbw in GB/s, #wrong (N/A: nothing ran).
 /// The count is what a rank gives or gets of one peer, as nccl-tests has it.

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "sim/network/bus_factor.h"
 #include "sim/network/exchange_traffic.h"
 #include "sim/network/group_rails.h"
 #include "sim/network/ring_traffic.h"
@@ -28,19 +29,6 @@ double FlowsOf(const CollectiveTraffic& collective, double ranks) {
   }
   return collective.chunks > 0 ? 2 * ranks * std::max(ranks, static_cast<double>(collective.chunks))
                                : 8 * ranks;
-}
-
-/// Share of the buffer that each hop of a ring carries.
-double RingShare(CollectiveKind kind, double ranks) {
-  switch (kind) {
-    case CollectiveKind::kAllReduce:
-      return 2 * (ranks - 1) / ranks;
-    case CollectiveKind::kAllGather:
-    case CollectiveKind::kReduceScatter:
-      return (ranks - 1) / ranks;
-    default:
-      return 1;
-  }
 }
 
 bool IsReduction(CollectiveKind kind) {
@@ -71,7 +59,7 @@ bool Append(const CollectiveTraffic& collective, const GroupGpus& group, Traffic
       } else if (collective.chunks > 0) {
         AppendRingSteps(group, bytes, is_all_reduce, writer);
       } else {
-        AppendRings(group, RingShare(kind, ranks) * bytes, writer);
+        AppendRings(group, BusFactor(kind, ranks) * bytes, writer);
       }
       return true;
     case CollectiveAlgorithm::kTree:

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "sim/network/availability.h"
+#include "sim/network/bus_factor.h"
 
 namespace ridgeline::network {
 namespace {
@@ -16,21 +17,6 @@ constexpr double kPartsFullAt = 16.0 * 1024 * 1024;  // of a buffer, over nodes
 
 bool IsEngines(CollectiveAlgorithm algorithm) {
   return algorithm == CollectiveAlgorithm::kOneShot || algorithm == CollectiveAlgorithm::kTwoShot;
-}
-
-double SentShare(CollectiveKind kind, double ranks) {
-  switch (kind) {
-    case CollectiveKind::kAllReduce:
-      return 2 * (ranks - 1) / ranks;
-    case CollectiveKind::kAllGather:
-    case CollectiveKind::kReduceScatter:
-    case CollectiveKind::kAllToAll:
-      return (ranks - 1) / ranks;
-    case CollectiveKind::kBroadcast:
-    case CollectiveKind::kSend:
-      break;
-  }
-  return 1;
 }
 
 double ReceivedShare(CollectiveKind kind, CollectiveAlgorithm algorithm, double ranks) {
@@ -80,7 +66,7 @@ TimeTerms TermsOf(const AffineTime& modelled, CollectiveAlgorithm algorithm,
   const bool is_one_node = links.shape.is_one_node();
   const bool is_pairwise = algorithm == CollectiveAlgorithm::kPairwise;
   TimeTerms terms;
-  terms.sent = SentShare(kind, ranks);
+  terms.sent = BusFactor(kind, ranks);
   terms.received = ReceivedShare(kind, algorithm, ranks);
   terms.bus = modelled.rate * terms.sent;
   Seconds latency = modelled.latency;

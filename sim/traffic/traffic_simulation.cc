@@ -9,6 +9,7 @@
 
 #include "base/units_text.h"
 #include "sim/compute/operation_time.h"
+#include "sim/network/bus_factor.h"
 #include "sim/network/flow_collectives.h"
 #include "sim/network/runner_choice.h"
 #include "sim/network/shared_traffic.h"
@@ -65,21 +66,10 @@ Collective ClosedFormOf(const TrafficItem& item, const hardware::Cluster& cluste
           .group = {.ranks = 2, .ranks_per_node = is_one_node ? 2 : 1}};
 }
 
-/// Bus bandwidth over algorithm bandwidth, as nccl-tests has it (doc/PERFORMANCE.md).
+/// Of the item as its closed form sees it.
 double BusFactor(const TrafficItem& item, const hardware::Cluster& cluster) {
-  const auto n = static_cast<double>(ClosedFormOf(item, cluster).group.ranks);
-  switch (item.collective) {
-    case CollectiveKind::kAllReduce:
-      return 2 * (n - 1) / n;
-    case CollectiveKind::kAllGather:
-    case CollectiveKind::kReduceScatter:
-    case CollectiveKind::kAllToAll:
-      return (n - 1) / n;
-    case CollectiveKind::kBroadcast:
-    case CollectiveKind::kSend:
-      return 1;
-  }
-  return 1;
+  return network::BusFactor(item.collective,
+                            static_cast<double>(ClosedFormOf(item, cluster).group.ranks));
 }
 
 /// Every item by its closed form, one repetition after the other.
