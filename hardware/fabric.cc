@@ -139,7 +139,9 @@ const Schema<Fabric>& SchemaOf(Tag<Fabric>) {
           .Required("latency", &Fabric::latency, "one way between two nodes, software excluded",
                     {.at_least = Seconds{}})
           .Optional("hop_latency", &Fabric::hop_latency,
-                    "what each link between switches adds to it", {.at_least = Seconds{}})
+                    "what each link between switches adds; drawn and summed along routes, not in "
+                    "times yet",
+                    {.at_least = Seconds{}})
           .Optional("routing", &Fabric::routing,
                     "adaptive: sprayed over all shortest paths; ecmp: one path a flow, by a hash")
           .Optional("queue_pairs", &Fabric::queue_pairs,

@@ -57,7 +57,7 @@ const Schema<WiredLink>& SchemaOf(Tag<WiredLink>) {
                     {.above = BytesPerSecond{}})
           .Optional("latency", &WiredLink::latency,
                     "of a cable; by default half the fabric's at a port, hop_latency between "
-                    "switches",
+                    "switches; not in times yet, which take the fabric's",
                     {.at_least = Seconds{}})
           .Optional("count", &WiredLink::count, "cables from each to each",
                     {.at_least = 1, .at_most = 65536});

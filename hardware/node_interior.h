@@ -1,11 +1,10 @@
 /// What joins the GPUs and network ports of one node: which vertices it has and which links lead
 /// where, counted from the node's first vertex and link. All nodes of a cluster are alike.
 ///
-/// | node | GPUs meet in | ports hang on |
-/// | --- | --- | --- |
-/// | nvswitch | one vertex for all its NVSwitches, which carry what the GPUs' ports carry | a PCIe
-/// switch for each GPU (or group of GPUs) and its port | | nvlink-bridge | pairs by the bridge, all
-/// by the host over PCIe | the host | | pcie | the host | the host |
+/// nvswitch: GPUs meet in one vertex for all NVSwitches, which carries what the GPUs' ports carry;
+/// network ports hang on a PCIe switch for each GPU (or group of GPUs) and its port.
+/// nvlink-bridge: pairs meet by the bridge, all by the host over PCIe; ports hang on the host.
+/// pcie: GPUs meet in the host, and ports hang on it.
 ///
 /// The host stands for sockets, memory and what joins them: no figure of theirs is cited, so that
 /// only a GPU's own PCIe port limits it.

@@ -5,8 +5,8 @@
 ///     traffic:
 ///       - {name: job_a, collective: all_reduce, bytes: 1 GiB, on: {nodes: 8}}
 ///       - {name: job_b, collective: all_reduce, bytes: 1 GiB, on: {first_node: 8, nodes: 8}}
-///       - {name: kv, collective: send, bytes: 2 GiB, on: {nodes: 2}, to: {first_node: 8, nodes:
-///       2}}
+///       - {name: kv, collective: send, bytes: 2 GiB, on: {nodes: 2},
+///          to: {first_node: 8, nodes: 2}}
 #pragma once
 
 #include <cstdint>

