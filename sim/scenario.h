@@ -56,6 +56,15 @@ struct TrainingScenario {
   workloads::Sharding sharding = workloads::Sharding::kZero1;
   bool reshard = true;  // where parameters are cut: gathered anew for the backward
   workloads::Recompute recompute = workloads::Recompute::kNone;
+  workloads::RecomputePolicy recompute_detail;
+  workloads::Offload offload;
+  workloads::Fp8Recipe fp8;
+  workloads::OptimizerKind optimizer = workloads::OptimizerKind::kAdamW;
+  workloads::LowRankAdapters lora;
+  workloads::ExpertRouting experts;
+  std::vector<int64_t> stage_layers;  // empty: even
+  std::optional<workloads::TrainingRun> run;
+  workloads::RankVariation ranks;
 };
 
 /// A deployment and its load, with every default filled in.

@@ -39,6 +39,55 @@ void RefuseUnbuilt(const TrainingScenario& training, const Node& document,
                        Codec<ScheduleKind>::Write(training.schedule)),
            "use schedule: gpipe, 1f1b or interleaved");
   }
+  const workloads::Layout& layout = training.layout;
+  if (layout.etp > 0 && layout.etp != layout.tp) {
+    refuse("training.parallelism.etp",
+           "expert groups that take tensor-parallel ranks too (parallel folding)", "leave etp out");
+  }
+  if (layout.shard > 0 && layout.shard != layout.dp * layout.cp) {
+    refuse("training.parallelism.shard",
+           "hybrid sharding (states shared inside a group, replicas of it outside)",
+           "leave shard out");
+  }
+  if (!layout.order.empty()) {
+    refuse("training.parallelism.order", "ranks in another order", "leave order out");
+  }
+  if (training.recompute == workloads::Recompute::kModules ||
+      training.recompute == workloads::Recompute::kOperations ||
+      training.recompute == workloads::Recompute::kOptimal) {
+    refuse("training.recompute",
+           fmt::format("recomputation of chosen parts: {}",
+                       Codec<workloads::Recompute>::Write(training.recompute)),
+           "use recompute: none, selective or full");
+  }
+  if (training.recompute_detail.layers) {
+    refuse("training.recompute_detail.layers", "recomputation of some layers only", "leave it out");
+  }
+  if (training.offload != workloads::Offload{}) {
+    refuse("training.offload", "offload to the host's memory", "leave it out");
+  }
+  if (training.optimizer != workloads::OptimizerKind::kAdam &&
+      training.optimizer != workloads::OptimizerKind::kAdamW) {
+    refuse(
+        "training.optimizer",
+        fmt::format("the optimizer {}", Codec<workloads::OptimizerKind>::Write(training.optimizer)),
+        "use adamw");
+  }
+  if (training.lora.rank > 0) {
+    refuse("training.lora", "low-rank fine-tuning (LoRA)", "leave it out");
+  }
+  if (training.experts != workloads::ExpertRouting{}) {
+    refuse("training.experts", "capacity and imbalance of experts", "leave it out");
+  }
+  if (!training.stage_layers.empty()) {
+    refuse("training.stage_layers", "layers spread unevenly over pipeline stages", "leave it out");
+  }
+  if (training.run) {
+    refuse("training.run", "the run behind a step", "leave it out");
+  }
+  if (training.ranks != workloads::RankVariation{}) {
+    refuse("training.ranks", "every rank simulated for itself", "leave it out");
+  }
   if (training.precision != DType::kBf16 && training.precision != DType::kFp16 &&
       training.precision != DType::kFp32 && training.precision != DType::kTf32) {
     refuse("training.precision", fmt::format("training in {}", DTypeName(training.precision)),
@@ -151,7 +200,8 @@ std::optional<TrainingScenario> ResolveTraining(const TrainingJob& job,
       .global_batch = job.global_batch,
       .micro_batch = job.micro_batch,
       .sequence_length = job.sequence_length,
-      .counts_embedding_as_layer = framework->counts_embedding_as_layer};
+      .counts_embedding_as_layer = framework->counts_embedding_as_layer,
+      .context_exchange = framework->context_exchange};
   Result<workloads::Layout> checked = workloads::CheckLayout(*model, request);
   if (!checked) {
     LocateNotes(checked.error(), resolved->config);
@@ -170,6 +220,15 @@ std::optional<TrainingScenario> ResolveTraining(const TrainingJob& job,
   training.micro_batches = job.global_batch / (layout->dp * job.micro_batch);
   training.precision = job.precision;
   training.recompute = job.recompute;
+  training.recompute_detail = job.recompute_detail;
+  training.offload = job.offload;
+  training.fp8 = job.fp8.value_or(framework->fp8);
+  training.optimizer = job.optimizer;
+  training.lora = job.lora;
+  training.experts = job.experts;
+  training.stage_layers = job.stage_layers;
+  training.run = job.run;
+  training.ranks = job.ranks;
   training.schedule = job.schedule.value_or(layout->vpp > 1 ? ScheduleKind::kInterleaved
                                                             : ScheduleKind::kOneForwardOneBackward);
   if (job.sharding) {

@@ -96,6 +96,8 @@ const Schema<Overlap>& SchemaOf(Tag<Overlap>) {
                     "activations travel while the stage computes")
           .Optional("tensor_parallel", &Overlap::tensor_parallel,
                     "tensor-parallel collectives behind their GEMMs, in chunks")
+          .Optional("expert_parallel", &Overlap::expert_parallel,
+                    "dispatch and combine of one micro-batch beside another's computation")
           .Optional("tensor_parallel_backward", &Overlap::tensor_parallel_backward,
                     "the saved input is gathered beside the input gradient, and the input "
                     "gradient reduced beside the weight gradient");
@@ -151,6 +153,9 @@ const Schema<Framework>& SchemaOf(Tag<Framework>) {
           .Optional("default_sharding", &Framework::default_sharding,
                     "what data-parallel replicas share out when a job does not say: none, ddp, "
                     "zero-1, zero-2, zero-3 or fsdp")
+          .Optional("context_exchange", &Framework::context_exchange,
+                    "how ranks that share a sequence attend to all of it")
+          .Optional("fp8", &Framework::fp8, "how linear layers train in fp8")
           .Optional("counts_embedding_as_layer", &Framework::counts_embedding_as_layer,
                     "embedding and head take a layer's place each in the pipeline")
           .Optional("sources", &Framework::sources, "where every setting above comes from");

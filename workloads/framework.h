@@ -11,6 +11,8 @@
 #include "base/config_reader.h"
 #include "base/dtype.h"
 #include "base/operation.h"
+#include "workloads/context_parallel.h"
+#include "workloads/fp8_recipe.h"
 #include "workloads/host_time.h"
 #include "workloads/kernel_recipe.h"
 
@@ -77,6 +79,7 @@ struct Overlap {
   bool pipeline_sends = true;     // activations travel while the stage computes
   bool tensor_parallel = false;   // TP collectives behind their GEMMs, in chunks
   bool tensor_parallel_backward = false;  // backward TP collectives beside dgrad and wgrad
+  bool expert_parallel = false;  // dispatch and combine of one micro-batch beside another's compute
   friend bool operator==(const Overlap&, const Overlap&) = default;
 };
 
@@ -103,6 +106,8 @@ struct Framework {
   Bytes gradient_bucket;  // of gradients in their reduce type, before a reduction starts
   Bytes gradient_bucket_per_replica;  // times the replicas: the bucket, where that is more
   std::string default_sharding = "zero-1";
+  ContextExchange context_exchange = ContextExchange::kRing;
+  Fp8Recipe fp8;
   bool counts_embedding_as_layer =
       false;  // pipeline placement: embedding and head take a layer's place each
   std::map<std::string, std::string> sources;  // of every constant above

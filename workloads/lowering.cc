@@ -83,18 +83,14 @@ void ApplyRecompute(Recompute recompute, const RankShape& shape, const PartOfLay
       lowered.saved_activations = input;
       return;
     }
+    case Recompute::kModules:
+    case Recompute::kOperations:
+    case Recompute::kOptimal:
+      return;  // refused before
   }
 }
 
 }  // namespace
-
-EnumTable<Recompute> EnumNames(Tag<Recompute>) {
-  static constexpr std::array<std::pair<std::string_view, Recompute>, 3> kNames{
-      {{"none", Recompute::kNone},
-       {"selective", Recompute::kSelective},
-       {"full", Recompute::kFull}}};
-  return kNames;
-}
 
 Result<LoweredLayer> LowerLayer(const LoweringRequest& request, const Layer& layer) {
   RETURN_IF_ERROR(CheckLowering(request));

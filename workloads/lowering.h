@@ -13,14 +13,14 @@
 
 #include "base/operation.h"
 #include "base/result.h"
+#include "workloads/expert_routing.h"
+#include "workloads/fp8_recipe.h"
 #include "workloads/framework.h"
 #include "workloads/model.h"
 #include "workloads/parallelism.h"
+#include "workloads/recompute_policy.h"
 
 namespace ridgeline::workloads {
-
-enum class Recompute { kNone, kSelective, kFull };
-EnumTable<Recompute> EnumNames(Tag<Recompute>);
 
 /// A collective along an axis; the group's ranks are known to the layout.
 struct AxisCollective {
@@ -60,6 +60,9 @@ struct LoweringRequest {
   int64_t sequence_length = 0;
   DType compute = DType::kBf16;
   Recompute recompute = Recompute::kNone;
+  RecomputePolicy recompute_detail = {};
+  ExpertRouting experts = {};
+  Fp8Recipe fp8 = {};  // where `compute` is fp8: how linear layers run; all else stays in bf16
   /// Micro-batches of a step, where gradients are made on demand: the first adds to nothing. 0:
   /// many.
   int64_t micro_batches = 0;

@@ -1,7 +1,9 @@
 #include "workloads/parallelism.h"
 
 #include <algorithm>
+#include <array>
 #include <numeric>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -305,6 +307,16 @@ void CheckPositive(const LayoutRequest& request, Rules& rules) {
 
 }  // namespace
 
+EnumTable<RankAxis> EnumNames(Tag<RankAxis>) {
+  static constexpr std::array<std::pair<std::string_view, RankAxis>, 4> kTable = {{
+      {"tp", RankAxis::kTensor},
+      {"cp", RankAxis::kContext},
+      {"dp", RankAxis::kData},
+      {"pp", RankAxis::kPipeline},
+  }};
+  return kTable;
+}
+
 const Schema<Parallelism>& SchemaOf(Tag<Parallelism>) {
   static const Schema<Parallelism> schema =
       Schema<Parallelism>("how a job is spread over GPUs")
@@ -319,6 +331,15 @@ const Schema<Parallelism>& SchemaOf(Tag<Parallelism>) {
           .Optional("ep", &Parallelism::ep,
                     "expert parallelism, over ranks that are data-parallel for all else",
                     {.at_least = 1, .at_most = kMaxDegree})
+          .Optional("etp", &Parallelism::etp, "tensor parallelism of the experts; default: tp",
+                    {.at_least = std::optional<int64_t>(1)})
+          .Optional("shard", &Parallelism::shard,
+                    "replicas that share out states, in groups of so many ranks (HSDP); default: "
+                    "all",
+                    {.at_least = std::optional<int64_t>(1)})
+          .Optional("context", &Parallelism::context, "how ranks that share a sequence attend")
+          .Optional("order", &Parallelism::order,
+                    "in which order ranks are counted, neighbours first; default: [tp, cp, dp, pp]")
           .Optional("dp", &Parallelism::dp,
                     "data parallelism; default: what is left of the GPUs, and checked when stated",
                     {.at_least = std::optional<int64_t>(1)})
@@ -345,6 +366,16 @@ RankGroup GroupOf(const Layout& layout, Axis axis) {
       return group(std::max<int64_t>(1, replicas / layout.ep), layout.tp * layout.ep);
     case Axis::kPipeline:
       return group(layout.pp, layout.tp * replicas);
+    case Axis::kExpertTensor:
+      return group(layout.tp, 1);
+    case Axis::kShard:
+      return group(replicas, layout.tp);
+    case Axis::kReplica:
+      return group(1, layout.tp * replicas);
+    case Axis::kContextInner:
+      return group(layout.context_inner, layout.tp);
+    case Axis::kContextOuter:
+      return group(layout.cp / layout.context_inner, layout.tp * layout.context_inner);
   }
   return {};
 }
@@ -372,6 +403,11 @@ Result<Layout> CheckLayout(const Model& model, const LayoutRequest& request) {
                 .cp = asked.cp,
                 .ep = asked.ep,
                 .dp = 1,
+                .etp = asked.etp.value_or(0),
+                .shard = asked.shard.value_or(0),
+                .exchange = asked.context.exchange.value_or(request.context_exchange),
+                .context_inner = asked.context.inner,
+                .order = asked.order,
                 .sequence_parallel = asked.sequence_parallel.value_or(asked.tp > 1) && asked.tp > 1,
                 .gpus_per_node = std::max<int64_t>(1, request.gpus_per_node)};
   CheckTensor(model, layout.tp, rules);

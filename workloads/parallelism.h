@@ -5,13 +5,19 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/config_reader.h"
 #include "base/operation.h"
 #include "base/result.h"
+#include "workloads/context_parallel.h"
 #include "workloads/model.h"
 
 namespace ridgeline::workloads {
+
+/// The axes in which ranks are counted, slowest last: which ranks are neighbours.
+enum class RankAxis { kTensor, kContext, kData, kPipeline };
+EnumTable<RankAxis> EnumNames(Tag<RankAxis>);
 
 struct Parallelism {
   int64_t tp = 1;
@@ -19,18 +25,46 @@ struct Parallelism {
   int64_t vpp = 1;  // virtual stages a pipeline rank holds
   int64_t cp = 1;
   int64_t ep = 1;  // experts spread over ranks that are data-parallel for everything else
+  /// Tensor parallelism of the experts; default: tp. Expert groups then take etp·ep ranks of
+  /// tp·cp·dp (parallel folding, arXiv:2504.14960).
+  std::optional<int64_t> etp = std::nullopt;
   std::optional<int64_t> dp = std::nullopt;  // what is left; may be stated, and is then checked
+  /// Replicas that share out states (HSDP): every so many of the dp·cp ranks hold all of them, and
+  /// gradients are reduced over the groups. Default: all dp·cp.
+  std::optional<int64_t> shard = std::nullopt;
+  ContextParallel context = {};
+  std::vector<RankAxis> order = {};                      // fastest first; default: tp, cp, dp, pp
   std::optional<bool> sequence_parallel = std::nullopt;  // default: tp > 1
   friend bool operator==(const Parallelism&, const Parallelism&) = default;
 };
 const Schema<Parallelism>& SchemaOf(Tag<Parallelism>);
 
 /// The axes along which ranks communicate.
-enum class Axis { kTensor, kContext, kExpert, kData, kExpertData, kPipeline };
+/// kExpertTensor: of the experts' own tp. kShard: the ranks of dp·cp that share out states, and
+/// kReplica: those that hold the same part (HSDP; kShard is kData and kReplica one rank without).
+/// kContextInner, kContextOuter: all-to-all and ring of ContextExchange::kBoth.
+enum class Axis {
+  kTensor,
+  kContext,
+  kExpert,
+  kData,
+  kExpertData,
+  kPipeline,
+  kExpertTensor,
+  kShard,
+  kReplica,
+  kContextInner,
+  kContextOuter
+};
 
 /// All sizes known.
 struct Layout {
   int64_t tp = 1, pp = 1, vpp = 1, cp = 1, ep = 1, dp = 1;
+  int64_t etp = 0;    // of the experts; 0: tp
+  int64_t shard = 0;  // ranks of dp·cp that share out states; 0: all
+  ContextExchange exchange = ContextExchange::kRing;
+  int64_t context_inner = 1;         // ranks of the all-to-all inside ContextExchange::kBoth
+  std::vector<RankAxis> order = {};  // empty: tp, cp, dp, pp
   bool sequence_parallel = false;
   int64_t gpus_per_node = 8;
   int64_t gpus() const { return tp * pp * cp * dp; }
@@ -57,6 +91,7 @@ struct LayoutRequest {
   int64_t micro_batch = 1;
   int64_t sequence_length = 0;
   bool counts_embedding_as_layer = false;
+  ContextExchange context_exchange = ContextExchange::kRing;  // the framework's
 };
 
 /// The layout, or why not: every broken rule at once, each with the key's path

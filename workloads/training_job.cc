@@ -28,6 +28,16 @@ const Schema<DtypeOverrides>& SchemaOf(Tag<DtypeOverrides>) {
   return schema;
 }
 
+const Schema<LowRankAdapters>& SchemaOf(Tag<LowRankAdapters>) {
+  static const Schema<LowRankAdapters> schema =
+      Schema<LowRankAdapters>("low-rank adapters beside frozen matrices")
+          .Optional("rank", &LowRankAdapters::rank, "0: all parameters train",
+                    {.at_least = 0, .at_most = 1 << 20})
+          .Optional("attention", &LowRankAdapters::attention, "adapters in attention")
+          .Optional("feed_forward", &LowRankAdapters::feed_forward, "adapters in feed-forwards");
+  return schema;
+}
+
 const Schema<TrainingJob>& SchemaOf(Tag<TrainingJob>) {
   static const Schema<TrainingJob> schema =
       Schema<TrainingJob>("one training job: the model, the batch and how it is spread over GPUs")
@@ -60,6 +70,19 @@ const Schema<TrainingJob>& SchemaOf(Tag<TrainingJob>) {
                     "and gathered again for its backward")
           .Optional("recompute", &TrainingJob::recompute,
                     "which activations are computed again in the backward pass")
+          .Optional("recompute_detail", &TrainingJob::recompute_detail,
+                    "which layers and modules are computed again")
+          .Optional("offload", &TrainingJob::offload, "what waits in the host's memory")
+          .Optional("fp8", &TrainingJob::fp8,
+                    "how linear layers train with precision fp8; default: the framework's")
+          .Optional("optimizer", &TrainingJob::optimizer, "the rule that updates parameters")
+          .Optional("lora", &TrainingJob::lora, "train low-rank adapters, all else frozen")
+          .Optional("experts", &TrainingJob::experts, "how tokens spread over experts")
+          .Optional("stage_layers", &TrainingJob::stage_layers,
+                    "layers of each pipeline chunk, bottom to top; default: even")
+          .Optional("run", &TrainingJob::run, "the whole run: tokens, checkpoints, failures")
+          .Optional("ranks", &TrainingJob::ranks,
+                    "what makes ranks differ; each is then simulated for itself")
           .Optional("attention", &TrainingJob::attention,
                     "attention kernel; default: the framework's")
           .Optional("framework", &TrainingJob::framework,

@@ -4,14 +4,18 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/config_reader.h"
 #include "base/dtype.h"
 #include "workloads/framework.h"
 #include "workloads/lowering.h"
 #include "workloads/model.h"
+#include "workloads/optimizer.h"
 #include "workloads/parallelism.h"
 #include "workloads/pipeline_schedule.h"
+#include "workloads/rank_variation.h"
+#include "workloads/training_run.h"
 
 namespace ridgeline::workloads {
 
@@ -31,6 +35,14 @@ struct DtypeOverrides {
   friend bool operator==(const DtypeOverrides&, const DtypeOverrides&) = default;
 };
 
+/// `lora:`: low-rank adapters beside frozen matrices (arXiv:2106.09685).
+struct LowRankAdapters {
+  int64_t rank = 0;                            // 0: all parameters train
+  bool attention = true, feed_forward = true;  // whose matrices have one
+  friend bool operator==(const LowRankAdapters&, const LowRankAdapters&) = default;
+};
+const Schema<LowRankAdapters>& SchemaOf(Tag<LowRankAdapters>);
+
 struct TrainingJob {
   Reference<Model> model;
   std::optional<int64_t> layers;  // keep only the first n (scaled-down studies)
@@ -45,6 +57,15 @@ struct TrainingJob {
   std::optional<Sharding> sharding;      // default: the framework's
   bool reshard = true;  // parameters that are cut over ranks are given up after a layer's forward
   Recompute recompute = Recompute::kNone;
+  RecomputePolicy recompute_detail;
+  Offload offload;
+  std::optional<Fp8Recipe> fp8;  // of precision fp8; default: the framework's
+  OptimizerKind optimizer = OptimizerKind::kAdamW;
+  LowRankAdapters lora;
+  ExpertRouting experts;
+  std::vector<int64_t> stage_layers;  // of each chunk, bottom to top; default: even
+  std::optional<TrainingRun> run;
+  RankVariation ranks;
   std::optional<AttentionChoice> attention;  // default: the framework's
   Reference<Framework> framework;            // default: megatron-core
 };

@@ -14,10 +14,13 @@ constexpr std::array<Words, kNumCauses> kWords = {{
     {"recompute", "recomputation"},
     {"optimizer", "optimizer"},
     {"tensor_parallel", "tensor parallel, exposed"},
+    {"context_parallel", "context parallel, exposed"},
     {"expert_parallel", "expert parallel, exposed"},
     {"pipeline_parallel", "pipeline sends, exposed"},
     {"data_parallel", "data parallel, exposed"},
+    {"offload", "copies to and from the host, exposed"},
     {"host", "waiting for the host"},
+    {"straggler", "waiting for slower ranks"},
     {"bubble", "pipeline bubble"},
 }};
 

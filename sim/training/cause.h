@@ -17,13 +17,16 @@ enum class Cause {
   kRecompute,         // computing again what was not kept
   kOptimizer,         // gradient norm and update
   kTensorParallel,    // exposed collectives of tensor and sequence parallelism
+  kContextParallel,   // exposed exchange of ranks that share a sequence
   kExpertParallel,    // exposed all-to-all of expert parallelism
   kPipelineParallel,  // exposed sends between stages
   kDataParallel,      // exposed gradient reduction and parameter gathers
+  kOffload,           // waiting for copies to and from the host's memory
   kHost,              // waiting for the host to issue work
+  kStraggler,         // waiting for ranks that do the same, but slower
   kBubble             // waiting for other stages
 };
-inline constexpr size_t kNumCauses = 11;
+inline constexpr size_t kNumCauses = 14;
 
 /// "matmul": the metric is "time.matmul".
 std::string_view CauseName(Cause cause);

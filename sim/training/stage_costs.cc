@@ -26,14 +26,20 @@ Cause CauseOf(const Operation& operation) {
 Cause CauseOf(workloads::Axis axis) {
   switch (axis) {
     case workloads::Axis::kTensor:
-    case workloads::Axis::kContext:
+    case workloads::Axis::kExpertTensor:
       return Cause::kTensorParallel;
+    case workloads::Axis::kContext:
+    case workloads::Axis::kContextInner:
+    case workloads::Axis::kContextOuter:
+      return Cause::kContextParallel;
     case workloads::Axis::kExpert:
       return Cause::kExpertParallel;
     case workloads::Axis::kPipeline:
       return Cause::kPipelineParallel;
     case workloads::Axis::kData:
     case workloads::Axis::kExpertData:
+    case workloads::Axis::kShard:
+    case workloads::Axis::kReplica:
       return Cause::kDataParallel;
   }
   return Cause::kTensorParallel;
@@ -190,6 +196,9 @@ Result<std::vector<LayerToCost>> LowerLayers(const sim::TrainingScenario& traini
       .sequence_length = training.sequence_length,
       .compute = training.precision,
       .recompute = training.recompute,
+      .recompute_detail = training.recompute_detail,
+      .experts = training.experts,
+      .fp8 = training.fp8,
       .micro_batches = sums_shards ? 1 : training.micro_batches};
   std::vector<LayerToCost> layers;
   index_of_kind.assign(model.kinds.size(), SIZE_MAX);

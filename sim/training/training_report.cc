@@ -63,11 +63,27 @@ double CauseSeconds(const StepResult& result, Cause cause) {
   return sum / static_cast<double>(result.by_rank.size());
 }
 
-void AddTime(sim::Report& report, const StepResults& step, bool has_host) {
+/// Causes that a job cannot have are not listed.
+bool CanHave(Cause cause, const sim::TrainingScenario& training) {
+  switch (cause) {
+    case Cause::kHost:
+      return HasHostTime(training.framework.host);
+    case Cause::kContextParallel:
+      return training.layout.cp > 1;
+    case Cause::kOffload:
+      return training.offload.activations > 0 || training.offload.optimizer;
+    case Cause::kStraggler:
+      return workloads::SimulatesEveryRank(training.ranks);
+    default:
+      return true;
+  }
+}
+
+void AddTime(sim::Report& report, const StepResults& step, const sim::TrainingScenario& training) {
   for (size_t i = 0; i < kNumCauses; ++i) {
     const auto cause = static_cast<Cause>(i);
-    if (cause == Cause::kHost && !has_host) {
-      continue;  // not a cause of this framework
+    if (!CanHave(cause, training)) {
+      continue;
     }
     const Ranged value = {CauseSeconds(step[Bound::kMean], cause),
                           CauseSeconds(step[Bound::kLow], cause),
@@ -218,7 +234,7 @@ sim::Report WriteReport(const sim::Scenario& scenario, const compute::OperationT
   Add(report, "step_time", seconds, "s");
   AddRates(report, scenario, stages, seconds);
   AddMemory(report, scenario, memory);
-  AddTime(report, step, HasHostTime(scenario.training->framework.host));
+  AddTime(report, step, *scenario.training);
   AddAssumptions(report, scenario, time);
   return report;
 }

@@ -1,0 +1,34 @@
+/// How a job with `precision: fp8` trains: which tensors get which scales, and what is stored and
+/// sent in 8 bits. Matrix products of linear layers run in fp8; attention, router, norms, embedding
+/// and head stay in bf16 (NVIDIA/TransformerEngine docs, FP8 primer).
+///
+/// Delayed: one scale a tensor from the maxima of past steps; one pass casts and notes the maximum
+/// (arXiv:2209.05433). Current: a pass over the tensor finds its maximum, another casts. Blockwise:
+/// scales for 1 x 128 of activations and 128 x 128 of weights (DeepSeek-V3, arXiv:2412.19437,
+/// section 3.3).
+#pragma once
+
+#include <array>
+#include <utility>
+
+#include "base/config_reader.h"
+
+namespace ridgeline::workloads {
+
+enum class Fp8Scaling { kDelayed, kCurrent, kBlockwise };
+EnumTable<Fp8Scaling> EnumNames(Tag<Fp8Scaling>);
+
+/// `fp8:` of a training job or a framework.
+struct Fp8Recipe {
+  Fp8Scaling scaling = Fp8Scaling::kDelayed;
+  /// Weights that compute are kept, and gathered by a distributed optimizer, in 8 bits.
+  bool keeps_weights = false;
+  /// Tokens are sent to experts in 8 bits; what comes back stays in 16.
+  bool dispatches = false;
+  /// Tensor-parallel gathers of activations move the 8-bit copy.
+  bool gathers_activations = false;
+  friend bool operator==(const Fp8Recipe&, const Fp8Recipe&) = default;
+};
+const Schema<Fp8Recipe>& SchemaOf(Tag<Fp8Recipe>);
+
+}  // namespace ridgeline::workloads
