@@ -9,49 +9,13 @@
 
 #include "base/result.h"
 #include "base/units.h"
-#include "sim/compute/duration.h"
 #include "sim/compute/operation_time.h"
-#include "sim/engine/sim_time.h"
 #include "sim/reliance.h"
 #include "sim/scenario.h"
-#include "sim/training/cause.h"
-#include "sim/training/host_cost.h"
+#include "sim/training/pass_costs.h"
 #include "workloads/lowering.h"
 
 namespace ridgeline::training {
-
-using compute::Bound;
-using compute::Duration;
-using compute::kBounds;
-
-/// Causes of a span, at each bound.
-struct BoundedCauseTimes {
-  std::array<CauseTimes, 3> at = {};
-  void Add(Cause cause, const Duration& duration) {
-    for (size_t i = 0; i < at.size(); ++i) {
-      at[i][cause] = engine::AddSaturating(at[i][cause], duration.at[i]);
-    }
-  }
-};
-
-/// One operation or collective of a layer.
-struct CostedStep {
-  std::string name;
-  Cause cause = Cause::kMatmul;
-  bool is_collective = false;
-  bool runs_beside_next = false;  // a collective beside the operation after it
-  Duration duration = {};
-  Duration host = {};  // of issuing it
-};
-
-/// One pass (forward or backward) through a layer: its steps in order, each waiting for the one
-/// before, but for collectives that run beside the next operation: only what outlasts it is
-/// exposed. As a chain it has the time of all and what the host adds.
-struct CostedPass : CostedChain {
-  std::vector<CostedStep> steps;
-  BoundedCauseTimes causes;
-  sim::Reliance reliance;  // of one execution
-};
 
 struct CostedLayer {
   std::string name;        // "layer", "embedding", "head"
