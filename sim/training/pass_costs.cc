@@ -9,10 +9,15 @@ using workloads::Step;
 using workloads::StepPart;
 
 Cause CauseOf(const Operation& operation) {
-  if (std::holds_alternative<Gemm>(operation) || std::holds_alternative<GroupedGemm>(operation)) {
-    return Cause::kMatmul;
+  // Products by the batch are those of attention by several kernels, and so is its softmax.
+  const auto* gemm = std::get_if<Gemm>(&operation);
+  const auto* memory = std::get_if<MemoryBound>(&operation);
+  if ((gemm != nullptr && gemm->batch > 1) || std::holds_alternative<Attention>(operation) ||
+      (memory != nullptr && memory->kind == MemoryBoundKind::kSoftmax)) {
+    return Cause::kAttention;
   }
-  return std::holds_alternative<Attention>(operation) ? Cause::kAttention : Cause::kElementwise;
+  return gemm != nullptr || std::holds_alternative<GroupedGemm>(operation) ? Cause::kMatmul
+                                                                           : Cause::kElementwise;
 }
 
 Cause CauseOf(workloads::Axis axis) {
