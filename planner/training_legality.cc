@@ -145,13 +145,15 @@ class Finder {
   }
 
   workloads::LayoutRequest Request() const {
+    workloads::LayerPlacement placement = space_.training().framework.layer_placement();
+    placement.stage_layers = space_.training().stage_layers;
     return {.parallelism = {.sequence_parallel = space_.sequence_parallel},
             .gpus = 1,
             .gpus_per_node = space_.scenario.cluster.node.gpus,
             .global_batch = 1,
             .micro_batch = 1,
             .sequence_length = space_.training().sequence_length,
-            .counts_embedding_as_layer = space_.training().framework.counts_embedding_as_layer};
+            .placement = std::move(placement)};
   }
 
   /// The rule that this tp breaks in any layout.

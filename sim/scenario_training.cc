@@ -79,9 +79,6 @@ void RefuseUnbuilt(const TrainingScenario& training, const Node& document,
   if (training.experts != workloads::ExpertRouting{}) {
     refuse("training.experts", "capacity and imbalance of experts", "leave it out");
   }
-  if (!training.stage_layers.empty()) {
-    refuse("training.stage_layers", "layers spread unevenly over pipeline stages", "leave it out");
-  }
   if (training.run) {
     refuse("training.run", "the run behind a step", "leave it out");
   }
@@ -193,6 +190,8 @@ std::optional<TrainingScenario> ResolveTraining(const TrainingJob& job,
                             (gpus + cluster->node.gpus - 1) / cluster->node.gpus)));
     return std::nullopt;
   }
+  workloads::LayerPlacement placement = framework->layer_placement();
+  placement.stage_layers = job.stage_layers;
   const workloads::LayoutRequest request = {
       .parallelism = job.parallelism,
       .gpus = gpus,
@@ -200,7 +199,7 @@ std::optional<TrainingScenario> ResolveTraining(const TrainingJob& job,
       .global_batch = job.global_batch,
       .micro_batch = job.micro_batch,
       .sequence_length = job.sequence_length,
-      .counts_embedding_as_layer = framework->counts_embedding_as_layer,
+      .placement = placement,
       .context_exchange = framework->context_exchange};
   Result<workloads::Layout> checked = workloads::CheckLayout(*model, request);
   if (!checked) {

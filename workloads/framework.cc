@@ -158,6 +158,10 @@ const Schema<Framework>& SchemaOf(Tag<Framework>) {
           .Optional("fp8", &Framework::fp8, "how linear layers train in fp8")
           .Optional("counts_embedding_as_layer", &Framework::counts_embedding_as_layer,
                     "embedding and head take a layer's place each in the pipeline")
+          .Optional("counts_head_as_layer", &Framework::counts_head_as_layer,
+                    "the head takes a layer's place in the pipeline; default: as the embedding")
+          .Optional("placement", &Framework::placement,
+                    "how layers are cut into pipeline stages when a job does not say")
           .Optional("sources", &Framework::sources, "where every setting above comes from");
   return schema;
 }

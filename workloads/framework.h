@@ -15,6 +15,7 @@
 #include "workloads/fp8_recipe.h"
 #include "workloads/host_time.h"
 #include "workloads/kernel_recipe.h"
+#include "workloads/layer_placement.h"
 
 namespace ridgeline::workloads {
 
@@ -108,8 +109,14 @@ struct Framework {
   std::string default_sharding = "zero-1";
   ContextExchange context_exchange = ContextExchange::kRing;
   Fp8Recipe fp8;
-  bool counts_embedding_as_layer =
-      false;  // pipeline placement: embedding and head take a layer's place each
+  PlacementRule placement = PlacementRule::kEven;  // of layers over pipeline stages
+  bool counts_embedding_as_layer = false;  // there, embedding and head take a layer's place each
+  std::optional<bool> counts_head_as_layer;  // the head; default: as the embedding
+  LayerPlacement layer_placement() const {
+    return {.rule = placement,
+            .counts_embedding = counts_embedding_as_layer,
+            .counts_head = counts_head_as_layer.value_or(counts_embedding_as_layer)};
+  }
   std::map<std::string, std::string> sources;  // of every constant above
   friend bool operator==(const Framework&, const Framework&) = default;
 };

@@ -246,19 +246,35 @@ void CheckPipeline(const Model& model, const LayoutRequest& request, const Layou
   }
   const int64_t layers = model.num_layers();
   const int64_t stages = layout.pp * layout.vpp;
-  if (PlaceLayers(layers, stages, request.counts_embedding_as_layer)) {
+  if (PlaceLayers(model, stages, request.placement)) {
+    return;
+  }
+  const std::vector<int64_t>& said = request.placement.stage_layers;
+  if (!said.empty()) {
+    const int64_t sum = std::accumulate(said.begin(), said.end(), int64_t{0});
+    const bool fits = static_cast<int64_t>(said.size()) == stages && sum == layers;
+    rules.Break(
+        "stage_layers",
+        fits ? std::string("a stage has no layer: only the first, with the embedding, and "
+                           "the last, with the head, can do without")
+             : fmt::format("layers of all stages must be those of the model: {} stages with "
+                           "{} layers, pp {} x vpp {} stages, {} layers",
+                           said.size(), sum, layout.pp, layout.vpp, layers),
+        fmt::format("give one number for each of the {} stages, {} in all", stages, layers));
     return;
   }
   const std::string counted = fmt::format(
       "{} layers, or {} with embedding and head in a layer's place each", layers, layers + 2);
-  rules.Break("parallelism.pp",
-              layout.vpp == 1
-                  ? fmt::format("pipeline parallelism must divide the layers: pp {}, {}", layout.pp,
-                                counted)
-                  : fmt::format("pp x vpp must divide the layers: pp {} x vpp {}, {}", layout.pp,
-                                layout.vpp, counted),
-              fmt::format("use {} {}, or {}", layout.vpp == 1 ? "pp" : "pp x vpp",
-                          DivisorsText(layers, layers), DivisorsText(layers + 2, layers + 2)));
+  rules.Break(
+      "parallelism.pp",
+      layout.vpp == 1 ? fmt::format("pipeline parallelism must divide the layers: pp {}, {}",
+                                    layout.pp, counted)
+                      : fmt::format("pp x vpp must divide the layers: pp {} x vpp {}, {}",
+                                    layout.pp, layout.vpp, counted),
+      fmt::format("use {} {}, or {}; or say with training.stage_layers how many layers each "
+                  "stage has",
+                  layout.vpp == 1 ? "pp" : "pp x vpp", DivisorsText(layers, layers),
+                  DivisorsText(layers + 2, layers + 2)));
 }
 
 void CheckSequence(const LayoutRequest& request, const Layout& layout, Rules& rules) {

@@ -11,6 +11,7 @@
 #include "base/operation.h"
 #include "base/result.h"
 #include "workloads/context_parallel.h"
+#include "workloads/layer_placement.h"
 #include "workloads/model.h"
 
 namespace ridgeline::workloads {
@@ -90,7 +91,7 @@ struct LayoutRequest {
   int64_t global_batch = 1;  // sequences
   int64_t micro_batch = 1;
   int64_t sequence_length = 0;
-  bool counts_embedding_as_layer = false;
+  LayerPlacement placement = {};                              // of layers over pipeline chunks
   ContextExchange context_exchange = ContextExchange::kRing;  // the framework's
 };
 

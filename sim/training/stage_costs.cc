@@ -7,6 +7,7 @@
 
 #include "sim/compute/run_load.h"
 #include "workloads/layer_placement.h"
+#include "workloads/product_pieces.h"
 
 namespace ridgeline::training {
 namespace {
@@ -96,6 +97,11 @@ Result<std::vector<LayerToCost>> LowerLayers(const sim::TrainingScenario& traini
       index = layers.size();
       const workloads::Layer& layer = model.kinds[static_cast<size_t>(kind_index)];
       ASSIGN_OR_RETURN(LoweredLayer lowered, workloads::LowerLayer(request, layer));
+      if (framework.overlap.tensor_parallel && layout.sequence_parallel) {
+        for (std::vector<Step>* pass : {&lowered.forward, &lowered.backward}) {
+          *pass = workloads::InPieces(*pass, layout, framework.tensor_overlap);
+        }
+      }
       layers.push_back({.name = "layer",
                         .is_decoder = true,
                         .times = 0,
@@ -150,7 +156,8 @@ Result<compute::RunLoad> LoadOf(const std::vector<LayerToCost>& layers,
 
 DType GatheredDtype(const sim::TrainingScenario& training) {
   const DType kept = training.framework.dtypes.parameters;
-  return BytesPerElement(training.precision) < BytesPerElement(kept) ? training.precision : kept;
+  const DType compute = workloads::ActivationDtype(training.precision);
+  return BytesPerElement(compute) < BytesPerElement(kept) ? compute : kept;
 }
 
 Result<LayerCosts> CostLayers(const sim::TrainingScenario& training,
@@ -168,12 +175,21 @@ Result<LayerCosts> CostLayers(const sim::TrainingScenario& training,
   return costs;
 }
 
+namespace {
+
+workloads::LayerPlacement PlacementOf(const sim::TrainingScenario& training) {
+  workloads::LayerPlacement placement = training.framework.layer_placement();
+  placement.stage_layers = training.stage_layers;
+  return placement;
+}
+
+}  // namespace
+
 Result<std::vector<ChunkCosts>> PlaceChunks(const sim::TrainingScenario& training,
                                             const LayerCosts& layers) {
   const workloads::Model& model = training.model;
   const int64_t stages = training.layout.pp * training.layout.vpp;
-  const auto placement = workloads::PlaceLayers(model.num_layers(), stages,
-                                                training.framework.counts_embedding_as_layer);
+  const auto placement = workloads::PlaceLayers(model, stages, PlacementOf(training));
   if (!placement) {
     return InvalidArgument(
         fmt::format("layers do not spread over the pipeline: {} layers, {} chunks",
@@ -206,11 +222,12 @@ Result<std::vector<Duration>> CostBoundarySends(const sim::TrainingScenario& tra
   if (layout.pp == 1) {
     return sends;
   }
-  const double tokens =
-      static_cast<double>(training.micro_batch) * static_cast<double>(training.sequence_length);
+  const double tokens = static_cast<double>(training.micro_batch) *
+                        static_cast<double>(training.sequence_length) /
+                        static_cast<double>(layout.cp);
   const double split = layout.sequence_parallel ? static_cast<double>(layout.tp) : 1.0;
   const Bytes message = tokens * static_cast<double>(training.model.hidden) / split *
-                        BytesPerElement(training.precision);
+                        BytesPerElement(workloads::ActivationDtype(training.precision));
   // A boundary lies within a node or between two: each kind is costed once.
   std::array<std::optional<Duration>, 2> known;
   sends.reserve(static_cast<size_t>(layout.pp));
@@ -218,7 +235,8 @@ Result<std::vector<Duration>> CostBoundarySends(const sim::TrainingScenario& tra
     const RankGroup group = workloads::BoundaryGroup(layout, stage);
     std::optional<Duration>& duration = known.at(group.ranks_per_node == 1 ? 0 : 1);
     if (!duration) {
-      const Collective send{CollectiveKind::kSend, message, group, training.precision};
+      const Collective send{CollectiveKind::kSend, message, group,
+                            workloads::ActivationDtype(training.precision)};
       ASSIGN_OR_RETURN(const Cost cost, time.CostOf(send));
       duration = Duration::Of(cost);
       if (reliance != nullptr) {

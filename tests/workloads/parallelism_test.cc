@@ -26,7 +26,7 @@ LayoutRequest Job(Parallelism parallelism, int64_t gpus = 512) {
           .global_batch = 1024,
           .micro_batch = 1,
           .sequence_length = 8192,
-          .counts_embedding_as_layer = false};
+          .placement = {}};
 }
 
 std::string ErrorOf(const Model& model, const LayoutRequest& request) {

@@ -46,7 +46,7 @@ bool IsLegal(const TrainingSpace& space, const TrainingSettings& at) {
       .global_batch = space.training().global_batch,
       .micro_batch = at.micro_batch,
       .sequence_length = space.training().sequence_length,
-      .counts_embedding_as_layer = space.training().framework.counts_embedding_as_layer};
+      .placement = space.training().framework.layer_placement()};
   const bool is_interleaved =
       space.schedule.value_or(at.vpp > 1 ? workloads::ScheduleKind::kInterleaved
                                          : workloads::ScheduleKind::kOneForwardOneBackward) ==
