@@ -21,10 +21,6 @@ void RefuseUnbuilt(const TrainingScenario& training, const Node& document,
     diagnostics.Add(ErrorAt(document, std::move(path), "not built yet: " + feature, std::move(hint),
                             ErrorCode::kUnimplemented));
   };
-  if (training.layout.cp > 1) {
-    refuse("training.parallelism.cp", fmt::format("context parallelism: cp {}", training.layout.cp),
-           "use cp: 1");
-  }
   if (workloads::ShardsGradients(training.sharding) && training.layout.pp > 1) {
     refuse("training.sharding",
            fmt::format("sharding of gradients or parameters in a pipeline: {}, pp {}",
@@ -49,16 +45,11 @@ void RefuseUnbuilt(const TrainingScenario& training, const Node& document,
            "hybrid sharding (states shared inside a group, replicas of it outside)",
            "leave shard out");
   }
-  if (!layout.order.empty()) {
-    refuse("training.parallelism.order", "ranks in another order", "leave order out");
-  }
-  if (training.recompute == workloads::Recompute::kModules ||
-      training.recompute == workloads::Recompute::kOperations ||
-      training.recompute == workloads::Recompute::kOptimal) {
+  if (training.recompute == workloads::Recompute::kOptimal) {
     refuse("training.recompute",
            fmt::format("recomputation of chosen parts: {}",
                        Codec<workloads::Recompute>::Write(training.recompute)),
-           "use recompute: none, selective or full");
+           "use recompute: none, selective, modules, operations or full");
   }
   if (training.recompute_detail.layers) {
     refuse("training.recompute_detail.layers", "recomputation of some layers only", "leave it out");
@@ -79,16 +70,14 @@ void RefuseUnbuilt(const TrainingScenario& training, const Node& document,
   if (training.experts != workloads::ExpertRouting{}) {
     refuse("training.experts", "capacity and imbalance of experts", "leave it out");
   }
-  if (training.run) {
-    refuse("training.run", "the run behind a step", "leave it out");
-  }
   if (training.ranks != workloads::RankVariation{}) {
     refuse("training.ranks", "every rank simulated for itself", "leave it out");
   }
   if (training.precision != DType::kBf16 && training.precision != DType::kFp16 &&
-      training.precision != DType::kFp32 && training.precision != DType::kTf32) {
+      training.precision != DType::kFp32 && training.precision != DType::kTf32 &&
+      training.precision != DType::kFp8) {
     refuse("training.precision", fmt::format("training in {}", DTypeName(training.precision)),
-           "use precision: bf16, fp16, tf32 or fp32");
+           "use precision: fp8, bf16, fp16, tf32 or fp32");
   }
 }
 

@@ -1,6 +1,8 @@
 // Attention of one rank: heads are divided by tp (arXiv:1909.08053, section 3).
 #include <fmt/format.h>
 
+#include "workloads/context_attention.h"
+#include "workloads/naive_attention.h"
 #include "workloads/rank_steps.h"
 
 namespace ridgeline::workloads {
@@ -84,27 +86,19 @@ Bytes SavedByCore(const RankShape& shape, const Mixer& mixer) {
   return Bytes::FromBase(rows * Real(shape.sequence) * score);
 }
 
-/// Scaled dot-product attention and, where its probabilities reach memory, their dropout: one more
-/// kernel over all scores, masked or not.
+/// Scaled dot-product attention by one kernel, or by several where scores reach memory.
 void AddCore(RankSteps& steps, const RankShape& shape, const Mixer& mixer, AttentionPass pass) {
   const bool is_forward = pass == AttentionPass::kForward;
   const Attention core = CoreOf(shape, mixer, pass);
-  const double scores = Real(shape.tokens) * Real(core.heads) * Real(shape.sequence);
-  const double masked = scores * (shape.element + 1);
-  const bool has_dropout = shape.framework.dropout && core.kernel == AttentionKernel::kNaive;
-  if (is_forward) {
-    steps.Add("attention", core);
-    if (has_dropout) {
-      steps.MemoryBytes("attention dropout", MemoryBoundKind::kDropout, scores * shape.element,
-                        masked);
-    }
+  if (!IsFused(core.kernel)) {
+    (is_forward ? AddNaiveAttention : AddNaiveAttentionBackward)(steps, shape, core);
     return;
   }
-  if (has_dropout) {
-    steps.MemoryBytes("attention dropout backward", MemoryBoundKind::kDropout, masked,
-                      scores * shape.element);
+  if (shape.cp > 1) {
+    AddContextAttention(steps, shape, core);
+    return;
   }
-  steps.Add("attention backward", core);
+  steps.Add(is_forward ? "attention" : "attention backward", core);
 }
 
 }  // namespace
@@ -114,10 +108,11 @@ Result<PartOfLayer> LowerAttention(const RankShape& shape, const Layer& layer, b
   if (mixer.stores_keys_only || mixer.extra_kv_elements > 0 || mixer.q_lora_rank > 0) {
     return Unimplemented("training of sparse or compressed attention: " + shape.model.model_type);
   }
+  const Attention whole = CoreOf(shape, mixer, AttentionPass::kForward);
+  RETURN_IF_ERROR(CheckContextAttention(shape, whole));
   const Widths widths = WidthsOnRank(shape, mixer);
   const int64_t tokens = shape.tokens;
   const double gated = Real(tokens) * Real(widths.outputs);
-  const bool is_naive = shape.framework.attention == AttentionChoice::kNaive;
   const Products projections = ProjectionsOf(shape, mixer, widths);
   const Products output{
       .list = {
@@ -128,18 +123,22 @@ Result<PartOfLayer> LowerAttention(const RankShape& shape, const Layer& layer, b
   PartOfLayer part;
 
   RankSteps forward(shape, part.forward, StepPart::kForward);
-  forward.Norm("attention norm", layer.norm, shape.shard_tokens);
-  forward.EnterRegion("attention");
+  forward.NormOfProducts("attention norm", layer.norm);
+  part.AddPiece(RecomputeModule::kNorm, 0, shape.OutputOfNorm(layer.norm, shape.shard_tokens));
+  forward.EnterRegion("attention", forward.NormQuantizes());
   forward.Linears(projections, tokens, shape.hidden);
   if (mixer.has_qk_norm) {
     NormHeads(forward, shape, widths, /*is_backward=*/false);
   }
   Rotate(forward, shape, widths, /*is_backward=*/false);
   forward.Run("head layout", recipes.head_layout.forward, heads, MemoryBoundKind::kCopy);
+  const size_t core_begin = part.forward.size();
   AddCore(forward, shape, mixer, AttentionPass::kForward);
+  part.AddPiece(RecomputeModule::kCoreAttention, core_begin, SavedByCore(shape, mixer));
   if (mixer.has_output_gate) {
     forward.Memory("output gate", MemoryBoundKind::kSwiGlu, 2 * gated, gated);
   }
+  forward.QuantizeInput("attention output", tokens, widths.outputs);
   forward.Linears(output, tokens, widths.outputs);
   forward.LeaveRegion("attention");
   if (norm_after) {
@@ -154,6 +153,7 @@ Result<PartOfLayer> LowerAttention(const RankShape& shape, const Layer& layer, b
   }
   backward.LeaveRegionBackward("attention");
   backward.LinearsInputGradient(output, tokens, widths.outputs);
+  backward.QuantizeSavedInput("output projection", tokens, widths.outputs);
   backward.LinearsWeightGradient(output, tokens, widths.outputs);
   if (mixer.has_output_gate) {
     backward.Memory("output gate backward", MemoryBoundKind::kSwiGlu, 3 * gated, 2 * gated);
@@ -163,6 +163,9 @@ Result<PartOfLayer> LowerAttention(const RankShape& shape, const Layer& layer, b
   Rotate(backward, shape, widths, /*is_backward=*/true);
   if (mixer.has_qk_norm) {
     NormHeads(backward, shape, widths, /*is_backward=*/true);
+  }
+  for (const Products::Product& product : projections.list) {
+    backward.QuantizeGradient(product.name, tokens, product.out);
   }
   backward.GatherSavedInput("attention");
   backward.LinearsInputGradient(projections, tokens, shape.hidden);
@@ -176,7 +179,7 @@ Result<PartOfLayer> LowerAttention(const RankShape& shape, const Layer& layer, b
   part.saved = shape.SavedByNorm(layer.norm, shape.shard_tokens) +
                shape.DropoutMask(shape.shard_tokens) +
                shape.Activation(tokens, widths.queries + widths.keys + widths.values) + core +
-               shape.Activation(tokens, widths.outputs);
+               shape.Activation(tokens, widths.outputs) + shape.SecondCopy(tokens, widths.outputs);
   if (!shape.model.has_learned_positions) {
     part.saved += shape.Saved(recipes.rotary, tokens, widths.queries + widths.keys);
   }
@@ -186,16 +189,15 @@ Result<PartOfLayer> LowerAttention(const RankShape& shape, const Layer& layer, b
   // Gradients of the core's result and of queries, keys and values.
   part.transient =
       shape.Activation(tokens, widths.outputs + widths.queries + widths.keys + widths.values);
+  if (shape.cp > 1) {
+    part.saved += ContextSaved(shape, whole);
+    part.transient += ContextTransient(shape, whole);
+  }
   if (mixer.has_output_gate) {
     part.saved += shape.Activation(tokens, widths.gate + widths.outputs);
   }
   if (norm_after) {
     part.saved += shape.Saved(shape.NormRecipe(layer.norm), shape.shard_tokens, shape.hidden);
-  }
-  if (is_naive) {
-    RankSteps selective(shape, part.selective, StepPart::kRecompute);
-    AddCore(selective, shape, mixer, AttentionPass::kForward);
-    part.selective_saved = core;
   }
   return part;
 }
@@ -232,13 +234,16 @@ void ReduceLatents(RankSteps& steps, const RankShape& shape, const LatentWidths&
   }
 }
 
-void LatentForward(RankSteps& steps, const RankShape& shape, const Layer& layer,
+void LatentForward(PartOfLayer& part, const RankShape& shape, const Layer& layer,
                    const LatentWidths& widths) {
+  RankSteps steps(shape, part.forward, StepPart::kForward);
   const int64_t tokens = shape.tokens;
   const int64_t shard = shape.shard_tokens;
   const double normed = Real(shard) * Real(widths.query_latent + widths.value_latent);
   const double keys = Real(tokens) * Real(widths.queries);
-  steps.Norm("attention norm", layer.norm, shard);
+  steps.NormOfProducts("attention norm", layer.norm);
+  part.AddPiece(RecomputeModule::kNorm, 0, shape.OutputOfNorm(layer.norm, shard));
+  steps.QuantizeInput("attention input", shard, shape.hidden, steps.NormQuantizes());
   if (widths.query_latent > 0) {
     steps.Linear("query down projection", shard, shape.hidden, widths.query_latent);
   }
@@ -249,18 +254,27 @@ void LatentForward(RankSteps& steps, const RankShape& shape, const Layer& layer,
     steps.Collect("latent all-gather", CollectiveKind::kAllGather,
                   shape.Activation(tokens, widths.gathered()), Axis::kTensor);
   }
+  const size_t expansion = part.forward.size();
   if (widths.query_latent > 0) {
+    steps.QuantizeInput("query latent", tokens, widths.query_latent);
     steps.Linear("query up projection", tokens, widths.query_latent, widths.queries);
   } else {
     steps.EnterRegion("queries");
     steps.Linear("query projection", tokens, shape.hidden, widths.queries);
   }
+  steps.QuantizeInput("latent", tokens, widths.value_latent);
   steps.Linear("latent up projection", tokens, widths.value_latent, widths.expanded);
   steps.Run("rotary", shape.framework.recipes.rotary.forward,
             shape.Extent(Real(tokens) * Real(widths.rotated), Real(tokens)),
             MemoryBoundKind::kRotary);
   steps.Memory("key assembly", MemoryBoundKind::kCopy, keys, keys);
+  // Queries, keys and values; the result of the core is kept as the output projection's input.
+  part.AddPiece(RecomputeModule::kUpProjection, expansion,
+                shape.Activation(tokens, 2 * widths.queries + widths.values));
+  const size_t core = part.forward.size();
   AddCore(steps, shape, layer.mixer, AttentionPass::kForward);
+  part.AddPiece(RecomputeModule::kCoreAttention, core, SavedByCore(shape, layer.mixer));
+  steps.QuantizeInput("attention output", tokens, widths.values);
   steps.Linear("output projection", tokens, widths.values, shape.hidden);
   steps.LeaveRegion("attention");
   steps.ResidualAdd("attention residual", shard);
@@ -272,13 +286,18 @@ void LatentBackward(RankSteps& steps, const RankShape& shape, const Layer& layer
   const int64_t shard = shape.shard_tokens;
   const double normed = Real(shard) * Real(widths.query_latent + widths.value_latent);
   const double keys = Real(tokens) * Real(widths.queries);
-  const auto both = [&](std::string_view name, int64_t rows, int64_t in, int64_t out) {
+  const auto gradients = [&](std::string_view name, int64_t rows, int64_t in, int64_t out) {
     steps.LinearInputGradient(name, rows, in, out);
+    steps.QuantizeSavedInput(name, rows, in);
     steps.LinearWeightGradient(name, rows, in, out);
+  };
+  const auto both = [&](std::string_view name, int64_t rows, int64_t in, int64_t out) {
+    steps.QuantizeGradient(name, rows, out);
+    gradients(name, rows, in, out);
   };
   steps.DropoutBackward("attention branch dropout backward", shard);
   steps.LeaveRegionBackward("attention");
-  both("output projection", tokens, widths.values, shape.hidden);
+  gradients("output projection", tokens, widths.values, shape.hidden);
   AddCore(steps, shape, layer.mixer, AttentionPass::kBackward);
   steps.Memory("key assembly backward", MemoryBoundKind::kCopy, keys, keys);
   steps.Run("rotary backward", shape.framework.recipes.rotary.backward,
@@ -288,6 +307,7 @@ void LatentBackward(RankSteps& steps, const RankShape& shape, const Layer& layer
   if (widths.query_latent > 0) {
     both("query up projection", tokens, widths.query_latent, widths.queries);
   } else {
+    steps.QuantizeGradient("query projection", tokens, widths.queries);
     steps.GatherSavedInput("queries");
     steps.LinearInputGradient("query projection", tokens, shape.hidden, widths.queries);
     steps.EnterRegionBackward("queries");
@@ -313,10 +333,11 @@ Result<PartOfLayer> LowerLatentAttention(const RankShape& shape, const Layer& la
   if (mixer.extra_kv_elements > 0 || mixer.has_output_gate) {
     return Unimplemented("training of sparse or gated latent attention: " + shape.model.model_type);
   }
+  const Attention whole = CoreOf(shape, mixer, AttentionPass::kForward);
+  RETURN_IF_ERROR(CheckContextAttention(shape, whole));
   const LatentWidths widths(shape, mixer);
   PartOfLayer part;
-  RankSteps forward(shape, part.forward, StepPart::kForward);
-  LatentForward(forward, shape, layer, widths);
+  LatentForward(part, shape, layer, widths);
   RankSteps backward(shape, part.backward, StepPart::kInputGradient);
   LatentBackward(backward, shape, layer, widths);
 
@@ -326,13 +347,13 @@ Result<PartOfLayer> LowerLatentAttention(const RankShape& shape, const Layer& la
   part.saved = shape.SavedByNorm(layer.norm, shape.shard_tokens) +
                shape.DropoutMask(shape.shard_tokens) +
                shape.Activation(shape.shard_tokens, widths.gathered()) +
-               shape.Activation(shape.tokens, widths.query_latent + widths.value_latent) +
-               shape.Activation(shape.tokens, 2 * widths.queries + 2 * widths.values) + core;
+               shape.ProductInput(shape.tokens, widths.query_latent + widths.value_latent) +
+               shape.Activation(shape.tokens, 2 * widths.queries + 2 * widths.values) +
+               shape.SecondCopy(shape.tokens, widths.values) + core;
   part.transient = shape.Activation(shape.tokens, 2 * widths.queries + 2 * widths.values);
-  if (shape.framework.attention == AttentionChoice::kNaive) {
-    RankSteps selective(shape, part.selective, StepPart::kRecompute);
-    AddCore(selective, shape, mixer, AttentionPass::kForward);
-    part.selective_saved = core;
+  if (shape.cp > 1) {
+    part.saved += ContextSaved(shape, whole);
+    part.transient += ContextTransient(shape, whole);
   }
   return part;
 }

@@ -19,12 +19,19 @@ Result<PartOfLayer> LowerFeedForward(const RankShape& shape, const Layer& layer,
   PartOfLayer part;
 
   RankSteps forward(shape, part.forward, StepPart::kForward);
-  forward.Norm("feed-forward norm", layer.norm, shape.shard_tokens);
-  forward.EnterRegion("feed-forward");
+  forward.NormOfProducts("feed-forward norm", layer.norm);
+  part.AddPiece(RecomputeModule::kNorm, 0, shape.OutputOfNorm(layer.norm, shape.shard_tokens));
+  const size_t whole = part.forward.size();
+  forward.EnterRegion("feed-forward", forward.NormQuantizes());
   forward.Linears(up, tokens, shape.hidden);
-  forward.Activation(feed_forward, tokens, width);
+  const size_t activation = part.forward.size();
+  forward.ActivationOfProduct(feed_forward, tokens, width);
+  part.AddPiece(RecomputeModule::kActivation, activation,
+                shape.OutputOfActivation(feed_forward, tokens, width));
   forward.Linears(down, tokens, width);
   forward.LeaveRegion("feed-forward");
+  part.AddPiece(RecomputeModule::kFeedForward, whole,
+                shape.SavedByActivation(feed_forward, tokens, width));
   if (norm_after) {
     forward.Norm("feed-forward output norm", layer.norm, shape.shard_tokens);
   }
@@ -37,8 +44,12 @@ Result<PartOfLayer> LowerFeedForward(const RankShape& shape, const Layer& layer,
   }
   backward.LeaveRegionBackward("feed-forward");
   backward.LinearsInputGradient(down, tokens, width);
+  backward.QuantizeSavedInput("down projection", tokens, width);
   backward.LinearsWeightGradient(down, tokens, width);
   backward.ActivationBackward(feed_forward, tokens, width);
+  for (const Products::Product& product : up.list) {
+    backward.QuantizeGradient(product.name, tokens, product.out);
+  }
   backward.GatherSavedInput("feed-forward");
   backward.LinearsInputGradient(up, tokens, shape.hidden);
   backward.EnterRegionBackward("feed-forward");

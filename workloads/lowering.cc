@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "workloads/rank_steps.h"
+#include "workloads/recompute.h"
 
 namespace ridgeline::workloads {
 namespace {
@@ -58,38 +59,6 @@ Bytes TransientOf(const RankShape& shape, const PartOfLayer& mixer,
          std::max(feed_forward.transient, later);
 }
 
-void ApplyRecompute(Recompute recompute, const RankShape& shape, const PartOfLayer& mixer,
-                    LoweredLayer& lowered) {
-  switch (recompute) {
-    case Recompute::kNone:
-      return;
-    case Recompute::kSelective:
-      // Only the core of attention, and only where its scores reach memory: a flash kernel
-      // recomputes them itself.
-      lowered.backward.insert(lowered.backward.begin(), mixer.selective.begin(),
-                              mixer.selective.end());
-      lowered.saved_activations -= mixer.selective_saved;
-      lowered.recompute_buffer += mixer.selective_saved;
-      return;
-    case Recompute::kFull: {
-      std::vector<Step> again = lowered.forward;
-      for (Step& step : again) {
-        step.part = StepPart::kRecompute;
-      }
-      lowered.backward.insert(lowered.backward.begin(), again.begin(), again.end());
-      // The input stays: what comes back is the rest.
-      const Bytes input = shape.Activation(shape.shard_tokens, shape.hidden);
-      lowered.recompute_buffer += lowered.saved_activations - input;
-      lowered.saved_activations = input;
-      return;
-    }
-    case Recompute::kModules:
-    case Recompute::kOperations:
-    case Recompute::kOptimal:
-      return;  // refused before
-  }
-}
-
 }  // namespace
 
 Result<LoweredLayer> LowerLayer(const LoweringRequest& request, const Layer& layer) {
@@ -110,7 +79,7 @@ Result<LoweredLayer> LowerLayer(const LoweringRequest& request, const Layer& lay
   Append(lowered.backward, mixer.backward);
   lowered.saved_activations = mixer.saved + feed_forward.saved;
   lowered.recompute_buffer = TransientOf(shape, mixer, feed_forward);
-  ApplyRecompute(request.recompute, shape, mixer, lowered);
+  ApplyRecompute(request, shape, {.mixer = &mixer, .feed_forward = &feed_forward}, lowered);
   lowered.model_flops = Flops::FromBase(
       static_cast<double>(shape.tokens) *
       LayerTrainingFlopsPerToken(shape.model, layer, shape.sequence, /*causal=*/true) /

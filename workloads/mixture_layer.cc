@@ -143,16 +143,24 @@ Result<PartOfLayer> LowerMixture(const RankShape& shape, const Layer& layer, boo
 
   RankSteps forward(shape, part.forward, StepPart::kForward);
   forward.Norm("feed-forward norm", layer.norm, shape.shard_tokens);
+  part.AddPiece(RecomputeModule::kNorm, 0, shape.OutputOfNorm(layer.norm, shape.shard_tokens));
+  const size_t whole = part.forward.size();
   forward.Linear("router", shape.shard_tokens, shape.hidden, mixture.experts);
   forward.Run("routing", recipes.routing.forward, logits, MemoryBoundKind::kRouting);
   forward.Run("permute", recipes.permute.forward, copies, MemoryBoundKind::kPermute);
   ExchangeTokens(forward, shape, routing, "dispatch");
   AcrossTensor(forward, shape, routing, "experts all-gather", CollectiveKind::kAllGather);
+  const size_t experts = part.forward.size();
   for (const Products::Product& product : up.list) {
     forward.Add(product.name, Experts(shape, routing, product.out, shape.hidden));
   }
+  const size_t activation = part.forward.size();
   forward.Activation(mixture, routing.expert_rows, routing.width);
+  part.AddPiece(RecomputeModule::kActivation, activation,
+                shape.OutputOfActivation(mixture, routing.expert_rows, routing.width));
   forward.Add("experts down projection", Experts(shape, routing, shape.hidden, routing.width));
+  part.AddPiece(RecomputeModule::kExperts, experts,
+                shape.SavedByActivation(mixture, routing.expert_rows, routing.width));
   AcrossTensor(forward, shape, routing, "experts reduce-scatter", CollectiveKind::kReduceScatter);
   ExchangeTokens(forward, shape, routing, "combine");
   forward.Run("unpermute", recipes.unpermute.forward, copies, MemoryBoundKind::kPermute);
@@ -162,6 +170,7 @@ Result<PartOfLayer> LowerMixture(const RankShape& shape, const Layer& layer, boo
   if (!shape.sequence_parallel) {
     forward.LeaveRegion("feed-forward");  // one all-reduce for routed and shared experts
   }
+  const size_t whole_end = part.forward.size();
   if (norm_after) {
     forward.Norm("feed-forward output norm", layer.norm, shape.shard_tokens);
   }
@@ -233,6 +242,16 @@ Result<PartOfLayer> LowerMixture(const RankShape& shape, const Layer& layer, boo
   if (has_shared) {
     part.saved += shape.SavedByActivation(shared, shape.tokens, shape.Cut(shared.intermediate));
   }
+  // All but the norm, whose result is its input.
+  Bytes of_norm =
+      shape.SavedByNorm(layer.norm, shape.shard_tokens) + shape.DropoutMask(shape.shard_tokens);
+  if (norm_after) {
+    of_norm += shape.Saved(shape.NormRecipe(layer.norm), shape.shard_tokens, shape.hidden);
+  }
+  part.pieces.push_back({.module = RecomputeModule::kMixture,
+                         .first = whole,
+                         .last = whole_end,
+                         .saved = part.saved - of_norm});
   return part;
 }
 
