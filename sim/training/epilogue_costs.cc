@@ -180,7 +180,8 @@ Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const 
     double dense_bucket = 0;
     double expert_bucket = 0;
     std::vector<EpilogueCosts::Gather> gathers;
-    const auto send = [&](double& bucket, const RankGroup& group, size_t layer) -> Status {
+    const auto send = [&](double& bucket, Axis axis, size_t layer) -> Status {
+      const RankGroup& group = axis == Axis::kData ? dense_group : expert_group;
       const bool is_full = bucket * BytesPerElement(dtypes.reduce) >= full_bucket;
       if (!is_full && layer > 0) {
         return {};
@@ -193,16 +194,22 @@ Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const 
                                 again ? static_cast<double>(training.micro_batches) : 1.0);
         };
         ASSIGN_OR_RETURN(const Duration reduction, duration_of(reduce, dtypes.reduce));
-        costs.reductions.push_back(
-            {.rank = rank, .after_chunk = chunk, .after_layer = layer, .duration = reduction});
+        costs.reductions.push_back({.rank = rank,
+                                    .after_chunk = chunk,
+                                    .after_layer = layer,
+                                    .duration = reduction,
+                                    .axis = axis});
         if (costs.copies_gradients) {
           RETURN_IF_ERROR(CostBucketCopies(training.framework, bucket, time, costs));
         }
         if (is_sharded) {
           ASSIGN_OR_RETURN(const Duration gather,
                            duration_of(CollectiveKind::kAllGather, dtypes.parameters));
-          gathers.push_back(
-              {.rank = rank, .before_chunk = chunk, .before_layer = layer, .duration = gather});
+          gathers.push_back({.rank = rank,
+                             .before_chunk = chunk,
+                             .before_layer = layer,
+                             .duration = gather,
+                             .axis = axis});
         }
       }
       bucket = 0;
@@ -215,8 +222,8 @@ Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const 
       in_tables[rank] += stages.layers[layers[position]].is_decoder ? 0.0 : parameters.dense;
       dense_bucket += parameters.dense;
       expert_bucket += parameters.experts;
-      RETURN_IF_ERROR(send(dense_bucket, dense_group, position));
-      RETURN_IF_ERROR(send(expert_bucket, expert_group, position));
+      RETURN_IF_ERROR(send(dense_bucket, Axis::kData, position));
+      RETURN_IF_ERROR(send(expert_bucket, Axis::kExpertData, position));
     }
     held[rank].dense += in_chunk.dense;
     held[rank].experts += in_chunk.experts;

@@ -40,7 +40,8 @@ struct CostedStep {
   bool is_collective = false;
   bool runs_beside_next = false;  // a collective beside the operation after it
   Duration duration = {};
-  Duration host = {};  // of issuing it
+  Duration host = {};                               // of issuing it
+  workloads::Axis axis = workloads::Axis::kTensor;  // of a collective: who takes part
 };
 
 /// One pass (forward or backward) through a layer: its steps in order, each waiting for the one

@@ -82,12 +82,14 @@ struct EpilogueCosts {
     /// on the compute stream. Nothing where gradients live in their buckets.
     CostedChain copy_in = {};
     CostedChain copy_out = {};
+    workloads::Axis axis = workloads::Axis::kData;  // who takes part
   };
   struct Gather {
     size_t rank = 0;
     size_t before_chunk = 0;  // model chunk whose parameters it brings
     size_t before_layer = 0;  // position in that chunk of the lowest layer among them
     Duration duration;
+    workloads::Axis axis = workloads::Axis::kData;  // who takes part
   };
   std::vector<Reduction>
       reductions;               // gradients, bucket by bucket, in order of readiness within a rank
