@@ -6,6 +6,7 @@
 #include "sim/compute/operation_time.h"
 #include "sim/engine/event_engine.h"
 #include "sim/engine/static_sweep.h"
+#include "sim/training/run_report.h"
 #include "sim/training/stage_costs.h"
 #include "sim/training/step_program.h"
 #include "sim/training/step_trace.h"
@@ -84,6 +85,7 @@ Result<sim::Report> SimulateTraining(const sim::Scenario& scenario,
   }
   sim::Report report = WriteReport(scenario, time, stages, memory, results);
   reliance.WriteInto(report, time);
+  RETURN_IF_ERROR(AddRun(report, scenario, results));
   return report;
 }
 
