@@ -21,7 +21,7 @@ bool SharesTable(const LoweringRequest& request) {
 
 Result<LoweredLayer> LowerEmbedding(const LoweringRequest& request) {
   RETURN_IF_ERROR(CheckLowering(request));
-  const RankShape shape(request);
+  const RankShape shape = RankShape(request).WithoutFp8();
   const Recipes& recipes = shape.framework.recipes;
   const RecipeExtent rows =
       shape.Extent(Real(shape.tokens) * Real(shape.hidden), Real(shape.tokens));
@@ -69,7 +69,7 @@ Result<LoweredLayer> LowerEmbedding(const LoweringRequest& request) {
 
 Result<LoweredLayer> LowerHead(const LoweringRequest& request) {
   RETURN_IF_ERROR(CheckLowering(request));
-  const RankShape shape(request);
+  const RankShape shape = RankShape(request).WithoutFp8();
   const NormKind norm =
       shape.model.kinds.empty() ? NormKind::kRmsNorm : shape.model.kinds.front().norm;
   const int64_t vocabulary = VocabularyOnRank(shape.model.vocabulary, shape.tp);

@@ -25,4 +25,18 @@ const Schema<Fp8Recipe>& SchemaOf(Tag<Fp8Recipe>) {
   return schema;
 }
 
+const Schema<Fp8Kernels>& SchemaOf(Tag<Fp8Kernels>) {
+  static const Schema<Fp8Kernels> schema =
+      Schema<Fp8Kernels>("what a framework's kernels do of the quantisation to fp8")
+          .Optional("norm", &Fp8Kernels::norm,
+                    "the norm before a product writes fp8 (delayed scaling)")
+          .Optional("activation", &Fp8Kernels::activation,
+                    "the activation before a product writes fp8 (delayed scaling)")
+          .Optional("keeps_inputs", &Fp8Kernels::keeps_inputs,
+                    "inputs are kept for the weight gradient as fp8 copies")
+          .Optional("keeps_weight_copies", &Fp8Kernels::keeps_weight_copies,
+                    "weights are quantised once a step and their copies kept");
+  return schema;
+}
+
 }  // namespace ridgeline::workloads

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/config_reader.h"
+#include "base/dtype.h"
 
 namespace ridgeline::workloads {
 
@@ -30,5 +31,26 @@ struct Fp8Recipe {
   friend bool operator==(const Fp8Recipe&, const Fp8Recipe&) = default;
 };
 const Schema<Fp8Recipe>& SchemaOf(Tag<Fp8Recipe>);
+
+/// What a framework's kernels do of the quantisation: `fp8_kernels:` of a framework.
+struct Fp8Kernels {
+  /// The norm before a product writes 8 bits; the activation likewise. With delayed scaling only:
+  /// the others know no scale before the values are there.
+  bool norm = false;
+  bool activation = false;
+  /// The weight gradient's input is kept as its 8-bit copy; otherwise in 16 bits, and quantised
+  /// once more in the backward.
+  bool keeps_inputs = true;
+  /// Weights are quantised once a step, and their copies kept; otherwise by each forward and
+  /// backward.
+  bool keeps_weight_copies = true;
+  friend bool operator==(const Fp8Kernels&, const Fp8Kernels&) = default;
+};
+const Schema<Fp8Kernels>& SchemaOf(Tag<Fp8Kernels>);
+
+/// The type of activations in a job of this precision: 16 bits where linear layers run in fp8.
+constexpr DType ActivationDtype(DType precision) {
+  return precision == DType::kFp8 ? DType::kBf16 : precision;
+}
 
 }  // namespace ridgeline::workloads

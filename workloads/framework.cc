@@ -5,11 +5,14 @@
 namespace ridgeline::workloads {
 
 EnumTable<AttentionChoice> EnumNames(Tag<AttentionChoice>) {
-  static constexpr std::array<std::pair<std::string_view, AttentionChoice>, 4> kNames{
+  static constexpr std::array<std::pair<std::string_view, AttentionChoice>, 7> kNames{
       {{"flash", AttentionChoice::kFlash},
        {"naive", AttentionChoice::kNaive},
        {"flash-2", AttentionChoice::kFlash2},
-       {"cudnn", AttentionChoice::kCudnn}}};
+       {"cudnn", AttentionChoice::kCudnn},
+       {"flash-1", AttentionChoice::kFlash1},
+       {"flash-triton", AttentionChoice::kFlashTriton},
+       {"flash-3", AttentionChoice::kFlash3}}};
   return kNames;
 }
 
@@ -17,14 +20,27 @@ AttentionKernel KernelOf(AttentionChoice choice) {
   switch (choice) {
     case AttentionChoice::kNaive:
       return AttentionKernel::kNaive;
+    case AttentionChoice::kFlash1:
+    case AttentionChoice::kFlashTriton:
     case AttentionChoice::kFlash2:
       return AttentionKernel::kFlash2;
     case AttentionChoice::kCudnn:
       return AttentionKernel::kCudnn;
+    case AttentionChoice::kFlash3:
     case AttentionChoice::kFlash:
       break;
   }
   return AttentionKernel::kFlash;
+}
+
+Slowdown SlowdownOf(AttentionChoice choice) {
+  if (choice == AttentionChoice::kFlash1) {
+    return {.mean = 2.26, .low = 1.7, .high = 3.0};
+  }
+  if (choice == AttentionChoice::kFlashTriton) {
+    return {.mean = 1.8, .low = 1.3, .high = 2.5};
+  }
+  return {};
 }
 
 const Schema<TrainingDtypes>& SchemaOf(Tag<TrainingDtypes>) {
@@ -140,6 +156,8 @@ const Schema<Framework>& SchemaOf(Tag<Framework>) {
           .Optional("dropout", &Framework::dropout,
                     "dropout on embeddings, branches and attention's probabilities")
           .Optional("overlap", &Framework::overlap, "which communication runs behind computation")
+          .Optional("tensor_overlap", &Framework::tensor_overlap,
+                    "how tensor-parallel collectives run behind products, in pieces")
           .Optional("host", &Framework::host, "time that the host takes to issue work")
           .Optional("gradient_copies", &Framework::gradient_copies,
                     "how gradients come into what is reduced")
@@ -156,6 +174,8 @@ const Schema<Framework>& SchemaOf(Tag<Framework>) {
           .Optional("context_exchange", &Framework::context_exchange,
                     "how ranks that share a sequence attend to all of it")
           .Optional("fp8", &Framework::fp8, "how linear layers train in fp8")
+          .Optional("fp8_kernels", &Framework::fp8_kernels,
+                    "what kernels do of the quantisation to fp8")
           .Optional("counts_embedding_as_layer", &Framework::counts_embedding_as_layer,
                     "embedding and head take a layer's place each in the pipeline")
           .Optional("counts_head_as_layer", &Framework::counts_head_as_layer,

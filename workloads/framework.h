@@ -16,13 +16,29 @@
 #include "workloads/host_time.h"
 #include "workloads/kernel_recipe.h"
 #include "workloads/layer_placement.h"
+#include "workloads/tensor_overlap.h"
 
 namespace ridgeline::workloads {
 
+/// How many times as long an operation takes as the kernel that its cost is asked of.
+struct Slowdown {
+  double mean = 1;
+  double low = 1;
+  double high = 1;
+  friend bool operator==(const Slowdown&, const Slowdown&) = default;
+};
+
 /// kFlash2: FlashAttention-2, as PyTorch's scaled_dot_product_attention runs it; kFlash: the
-/// fastest fused kernel of the GPU.
-enum class AttentionChoice { kFlash, kNaive, kFlash2, kCudnn };
+/// fastest fused kernel of the GPU, which on Hopper is cuDNN's or FlashAttention-3 (kFlash3), equal
+/// within their tables' errors. kFlash1 and kFlashTriton: FlashAttention of 2022, in CUDA and in
+/// Triton, priced as kFlash2 made longer (SlowdownOf).
+enum class AttentionChoice { kFlash, kNaive, kFlash2, kCudnn, kFlash1, kFlashTriton, kFlash3 };
+/// The kernel that is measured.
 AttentionKernel KernelOf(AttentionChoice choice);
+/// The choice's time over that kernel's. FlashAttention-2 is 1.7 to 3.0 times as fast as
+/// FlashAttention and 1.3 to 2.5 times as fast as its Triton version, forward and backward together
+/// on an A100 (arXiv:2307.08691, section 4.1): geometric means, and those as ends.
+Slowdown SlowdownOf(AttentionChoice choice);
 EnumTable<AttentionChoice> EnumNames(Tag<AttentionChoice>);
 
 struct TrainingDtypes {
@@ -102,6 +118,7 @@ struct Framework {
   /// flash kernel it costs nothing.
   bool dropout = false;
   Overlap overlap;
+  TensorOverlap tensor_overlap;  // with overlap.tensor_parallel
   HostTime host;
   GradientCopies gradient_copies;
   Bytes gradient_bucket;  // of gradients in their reduce type, before a reduction starts
@@ -109,8 +126,9 @@ struct Framework {
   std::string default_sharding = "zero-1";
   ContextExchange context_exchange = ContextExchange::kRing;
   Fp8Recipe fp8;
+  Fp8Kernels fp8_kernels;
   PlacementRule placement = PlacementRule::kEven;  // of layers over pipeline stages
-  bool counts_embedding_as_layer = false;  // there, embedding and head take a layer's place each
+  bool counts_embedding_as_layer = false;    // there, embedding and head take a layer's place each
   std::optional<bool> counts_head_as_layer;  // the head; default: as the embedding
   LayerPlacement layer_placement() const {
     return {.rule = placement,

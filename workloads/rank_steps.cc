@@ -16,17 +16,25 @@ double Real(int64_t value) { return static_cast<double>(value); }
 RankShape::RankShape(const LoweringRequest& request)
     : model(*request.model),
       framework(*request.framework),
-      compute(request.compute),
-      element(BytesPerElement(request.compute).base()),
+      compute(ActivationDtype(request.compute)),
+      product(request.compute),
+      fp8(request.fp8),
+      element(BytesPerElement(ActivationDtype(request.compute)).base()),
       sequence(request.sequence_length),
       batch(request.micro_batch),
       micro_batches(request.micro_batches),
-      tokens(request.sequence_length * request.micro_batch),
+      tokens(request.sequence_length * request.micro_batch / request.layout.cp),
       hidden(request.model->hidden),
       tp(request.layout.tp),
       ep(request.layout.ep),
+      expert_tp(request.layout.expert_tp()),
+      routing(request.experts),
+      cp(request.layout.cp),
+      exchange(request.layout.exchange),
+      context_inner(request.layout.context_inner),
       sequence_parallel(request.layout.sequence_parallel && request.layout.tp > 1) {
   CHECK(tokens > 0, "{} tokens", tokens);
+  CHECK(cp == 1 || sequence % (2 * cp) == 0, "cp {}, sequence {}", cp, sequence);
   shard_tokens = sequence_parallel ? Cut(tokens) : tokens;
 }
 
@@ -36,7 +44,11 @@ int64_t RankShape::Cut(int64_t size) const {
 }
 
 void RankSteps::Add(std::string name, Operation operation, StepPart part) {
-  steps_->push_back({.name = std::move(name), .work = operation, .part = part});
+  const Slowdown slowdown = std::holds_alternative<Attention>(operation)
+                                ? SlowdownOf(shape_->framework.attention)
+                                : Slowdown{};
+  steps_->push_back(
+      {.name = std::move(name), .work = operation, .part = part, .slowdown = slowdown});
 }
 
 void RankSteps::Linear(std::string_view name, int64_t rows, int64_t in, int64_t out) {
@@ -46,14 +58,16 @@ void RankSteps::Linear(std::string_view name, int64_t rows, int64_t in, int64_t 
     MemoryBytes(fmt::format("{} weight cast", name), MemoryBoundKind::kCast,
                 weights * BytesPerElement(kept).base(), weights * shape_->element);
   }
+  QuantizeWeights(name, 1, in, out);
   Add(std::string(name),
       Gemm{
-          .m = rows, .n = out, .k = in, .dtype = shape_->compute, .output_dtype = shape_->compute});
+          .m = rows, .n = out, .k = in, .dtype = shape_->product, .output_dtype = shape_->compute});
 }
 
 void RankSteps::LinearInputGradient(std::string_view name, int64_t rows, int64_t in, int64_t out) {
+  QuantizeWeights(name, 1, in, out);
   Add(fmt::format("{} dgrad", name),
-      Gemm{.m = rows, .n = in, .k = out, .dtype = shape_->compute, .output_dtype = shape_->compute},
+      Gemm{.m = rows, .n = in, .k = out, .dtype = shape_->product, .output_dtype = shape_->compute},
       StepPart::kInputGradient);
 }
 
@@ -63,7 +77,7 @@ void RankSteps::LinearWeightGradient(std::string_view name, int64_t rows, int64_
       Gemm{.m = out,
            .n = in,
            .k = rows,
-           .dtype = shape_->compute,
+           .dtype = shape_->product,
            .output_dtype = is_fused ? shape_->framework.dtypes.gradients : shape_->compute,
            .accumulates = is_fused},
       StepPart::kWeightGradient);
@@ -239,13 +253,6 @@ void RankSteps::ActivationBackward(const FeedForward& feed_forward, int64_t rows
       feed_forward.is_gated ? MemoryBoundKind::kSwiGlu : MemoryBoundKind::kGelu);
 }
 
-void RankSteps::EnterRegion(std::string_view name) {
-  if (shape_->sequence_parallel) {
-    Collect(fmt::format("{} all-gather", name), CollectiveKind::kAllGather, shape_->Boundary(),
-            Axis::kTensor);
-  }
-}
-
 void RankSteps::LeaveRegion(std::string_view name) {
   if (shape_->sequence_parallel) {
     Collect(fmt::format("{} reduce-scatter", name), CollectiveKind::kReduceScatter,
@@ -256,22 +263,10 @@ void RankSteps::LeaveRegion(std::string_view name) {
   }
 }
 
-void RankSteps::LeaveRegionBackward(std::string_view name) {
-  if (shape_->sequence_parallel) {
-    Collect(fmt::format("{} gradient all-gather", name), CollectiveKind::kAllGather,
-            shape_->Boundary(), Axis::kTensor);
-  }
-}
-
-void RankSteps::GatherSavedInput(std::string_view name) {
-  if (shape_->sequence_parallel) {
-    Collect(fmt::format("{} saved input all-gather", name), CollectiveKind::kAllGather,
-            shape_->Boundary(), Axis::kTensor, shape_->compute, StepPart::kWeightGradient);
-    steps_->back().runs_beside_next = shape_->framework.overlap.tensor_parallel_backward;
-  }
-}
-
 void RankSteps::EnterRegionBackward(std::string_view name, bool before_weight_gradient) {
+  if (before_weight_gradient) {
+    TransposeGathered(name);
+  }
   if (shape_->sequence_parallel) {
     Collect(fmt::format("{} gradient reduce-scatter", name), CollectiveKind::kReduceScatter,
             shape_->Boundary(), Axis::kTensor);
@@ -299,18 +294,13 @@ void RankSteps::Collect(std::string name, CollectiveKind kind, Bytes bytes, Axis
 
 Status CheckLowering(const LoweringRequest& request) {
   CHECK(request.model != nullptr && request.framework != nullptr);
-  if (request.layout.cp > 1) {
-    return Unimplemented(fmt::format("context parallelism in training: cp {}", request.layout.cp),
-                         "use cp 1");
-  }
   switch (request.compute) {
     case DType::kFp32:
     case DType::kTf32:
     case DType::kFp16:
     case DType::kBf16:
-      return {};
     case DType::kFp8:
-      return Unimplemented("fp8 training", "use precision bf16");
+      return {};
     case DType::kFp64:
     case DType::kInt8:
     case DType::kFp4:

@@ -36,6 +36,8 @@ struct RankShape {
   int64_t hidden = 0;
   int64_t tp = 1;
   int64_t ep = 1;
+  int64_t expert_tp = 1;      // of the experts
+  ExpertRouting routing;
   int64_t cp = 1;
   ContextExchange exchange = ContextExchange::kRing;
   int64_t context_inner = 1;
@@ -273,6 +275,9 @@ class RankSteps {
   void EnterRegionBackward(std::string_view name, bool before_weight_gradient = true);
 
   void Collect(std::string name, CollectiveKind kind, Bytes bytes, Axis axis);
+  void Collect(std::string name, CollectiveKind kind, Bytes bytes, Axis axis, DType dtype) {
+    Collect(std::move(name), kind, bytes, axis, dtype, part_);
+  }
   void Collect(std::string name, CollectiveKind kind, Bytes bytes, Axis axis, DType dtype,
                StepPart part);
   /// The collective that came last runs while the next operation does.

@@ -192,8 +192,9 @@ void WalkOnce(const StageView& stages, const ChunkCosts& chunk, const Shards& sh
 /// What the model returns for a micro-batch.
 Bytes Logits(const sim::TrainingScenario& training) {
   return static_cast<double>(training.micro_batch) * static_cast<double>(training.sequence_length) *
-         static_cast<double>(training.model.vocabulary) / static_cast<double>(training.layout.tp) *
-         BytesPerElement(training.precision);
+         static_cast<double>(training.model.vocabulary) /
+         static_cast<double>(training.layout.tp * training.layout.cp) *
+         BytesPerElement(workloads::ActivationDtype(training.precision));
 }
 
 }  // namespace

@@ -184,12 +184,15 @@ void AddMemory(sim::Report& report, const sim::Scenario& scenario,
 /// Matrices in one data type; vector FLOPs only where gradients are added by a kernel of their own.
 hardware::RunProfile ProfileOf(const sim::TrainingScenario& training) {
   hardware::RunProfile run{.dtypes = {training.precision}, .gpus = training.layout.gpus()};
+  const DType compute = workloads::ActivationDtype(training.precision);
+  if (compute != training.precision) {
+    run.dtypes.push_back(compute);
+  }
   if (!training.framework.fusion.gradient_accumulation && training.precision != DType::kFp32) {
     run.dtypes.push_back(DType::kFp32);
   }
-  run.has_fused_attention =
-      training.framework.attention != workloads::AttentionChoice::kNaive &&
-      (training.precision == DType::kBf16 || training.precision == DType::kFp16);
+  run.has_fused_attention = training.framework.attention != workloads::AttentionChoice::kNaive &&
+                            (compute == DType::kBf16 || compute == DType::kFp16);
   return run;
 }
 
@@ -213,12 +216,13 @@ void AddAssumptions(sim::Report& report, const sim::Scenario& scenario,
   for (const sim::FilledDefault& filled : scenario.defaults) {
     report.assumptions.push_back({filled.path, filled.value, "default"});
   }
-  if (scenario.training->framework.overlap.tensor_parallel) {
+  if (scenario.training->framework.overlap.tensor_parallel && scenario.training->layout.tp > 1 &&
+      !scenario.training->layout.sequence_parallel) {
     report.warnings.push_back(
-        {.code = ErrorCode::kUnimplemented,
-         .message = fmt::format("{} overlaps tensor-parallel collectives with their matrix "
-                                "multiplications; here they are all exposed",
-                                scenario.training->framework.name)});
+        {.code = ErrorCode::kFailedPrecondition,
+         .message = "tensor-parallel collectives run behind their matrix multiplications only "
+                    "with sequence parallelism; here they are all exposed",
+         .hint = "try training.parallelism.sequence_parallel=true"});
   }
 }
 
