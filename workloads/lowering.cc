@@ -92,7 +92,8 @@ RankParameters ParametersOnRank(const Model& model, const Layer& layer, const La
   const auto tp = static_cast<double>(layout.tp);
   return {.dense = static_cast<double>(count.mixer + count.dense) / tp +
                    static_cast<double>(count.replicated),
-          .experts = static_cast<double>(count.experts) / (tp * static_cast<double>(layout.ep))};
+          .experts = static_cast<double>(count.experts) /
+                     static_cast<double>(layout.expert_tp() * layout.ep)};
 }
 
 }  // namespace ridgeline::workloads

@@ -1,7 +1,8 @@
 // A mixture of experts on one rank (Megatron-LM's all-to-all dispatcher,
-// megatron/core/transformer/moe): experts are spread over ep ranks and each expert's width over tp;
-// loads are even.
+// megatron/core/transformer/moe): experts are spread over ep ranks and each expert's width over
+// etp. The rank is the most loaded one of its expert group, which the others wait for.
 #include <algorithm>
+#include <cmath>
 
 #include "base/check.h"
 #include "workloads/rank_steps.h"
@@ -11,23 +12,43 @@ namespace {
 
 double Real(int64_t value) { return static_cast<double>(value); }
 
+/// Copies of its own tokens that a rank sends out. With a capacity each expert gets as many from
+/// every rank, padded (token_dispatcher.py, moe_pad_expert_input_to_capacity); a token goes to an
+/// expert at most once.
+int64_t LocalRows(const RankShape& shape, const FeedForward& mixture) {
+  const int64_t copies = shape.shard_tokens * mixture.experts_per_token;
+  if (!shape.routing.capacity_factor) {
+    return copies;
+  }
+  const double even = Real(copies) / Real(mixture.experts);
+  const auto capacity = static_cast<int64_t>(std::ceil(*shape.routing.capacity_factor * even));
+  return std::min(capacity, shape.shard_tokens) * mixture.experts;
+}
+
 /// Sizes of the routed part on one rank.
 struct Routing {
-  explicit Routing(const RankShape& shape, const FeedForward& feed_forward)
-      : groups(feed_forward.experts / shape.ep),
-        local_rows(shape.shard_tokens * feed_forward.experts_per_token),
-        expert_rows(shape.tokens * feed_forward.experts_per_token),
-        width(shape.Cut(feed_forward.intermediate)),
-        logits(shape.shard_tokens * feed_forward.experts) {
-    CHECK(feed_forward.experts % shape.ep == 0, "ep {}, {} experts", shape.ep,
-          feed_forward.experts);
+  explicit Routing(const RankShape& shape, const FeedForward& mixture)
+      : groups(mixture.experts / shape.ep),
+        local_rows(LocalRows(shape, mixture)),
+        width(mixture.intermediate / shape.expert_tp),
+        logits(shape.shard_tokens * mixture.experts),
+        gathers(shape.expert_tp > 1 && (shape.sequence_parallel || shape.tp == 1)) {
+    CHECK(mixture.experts % shape.ep == 0, "ep {}, {} experts", shape.ep, mixture.experts);
+    CHECK(mixture.intermediate % shape.expert_tp == 0, "etp {}, width {}", shape.expert_tp,
+          mixture.intermediate);
+    // Ranks can differ only where experts are spread over them, and padded ones do not.
+    const bool is_uneven = shape.ep > 1 && !shape.routing.capacity_factor;
+    const double load = is_uneven ? std::min(shape.routing.imbalance, Real(shape.ep)) : 1.0;
+    received_rows = std::llround(load * Real(local_rows));
+    expert_rows = (gathers ? shape.expert_tp : 1) * received_rows;
   }
-  int64_t groups;      // experts that this rank holds
-  int64_t local_rows;  // copies of tokens that this rank sends out
-  int64_t
-      expert_rows;  // rows its experts work on: its tp neighbours' too, under sequence parallelism
+  int64_t groups;         // experts that this rank holds
+  int64_t local_rows;     // copies of tokens that this rank sends out
+  int64_t received_rows;  // that it gets, as the most loaded one
+  int64_t expert_rows;    // rows its experts work on: those of its etp neighbours too
   int64_t width;
   int64_t logits;
+  bool gathers;  // etp neighbours hold different tokens
 };
 
 GroupedGemm Experts(const RankShape& shape, const Routing& routing, int64_t n, int64_t k) {
@@ -35,7 +56,7 @@ GroupedGemm Experts(const RankShape& shape, const Routing& routing, int64_t n, i
           .m = routing.expert_rows,
           .n = n,
           .k = k,
-          .dtype = shape.compute,
+          .dtype = shape.product,
           .output_dtype = shape.compute};
 }
 
@@ -52,21 +73,51 @@ void AddExpertWeightGradient(RankSteps& steps, const RankShape& shape, const Rou
   }
 }
 
-/// Between the ranks that hold different experts, `rows` token copies a rank.
-void ExchangeTokens(RankSteps& steps, const RankShape& shape, const Routing& routing,
-                    const std::string& name) {
-  if (shape.ep > 1) {
-    steps.Collect(name + " all-to-all", CollectiveKind::kAllToAll,
-                  shape.Activation(routing.local_rows, shape.hidden), Axis::kExpert);
+/// Whether what goes to the experts travels in 8 bits; what comes back does in 16 (DeepSeek-V3,
+/// arXiv:2412.19437, section 3.3.3).
+bool SendsQuantized(const RankShape& shape, bool to_experts) {
+  return to_experts && shape.quantizes() && shape.fp8.dispatches;
+}
+
+void Move(RankSteps& steps, const RankShape& shape, const std::string& name, CollectiveKind kind,
+          int64_t rows, Axis axis, bool to_experts) {
+  if (SendsQuantized(shape, to_experts)) {
+    steps.Collect(name, kind, QuantizedBytes(shape.fp8.scaling, Real(rows) * Real(shape.hidden)),
+                  axis, DType::kFp8);
+  } else {
+    steps.Collect(name, kind, shape.Activation(rows, shape.hidden), axis);
   }
 }
 
-/// Under sequence parallelism every tp rank holds other tokens but a slice of every expert: the
-/// copies are gathered before the experts and their partial results summed after.
+/// Between the ranks that hold different experts. The most loaded rank gets, and gives back, more
+/// than the others: it sets the pace.
+void ExchangeTokens(RankSteps& steps, const RankShape& shape, const Routing& routing,
+                    const std::string& name, bool to_experts) {
+  if (shape.ep > 1) {
+    Move(steps, shape, name + " all-to-all", CollectiveKind::kAllToAll, routing.received_rows,
+         Axis::kExpert, to_experts);
+  }
+}
+
+/// Every rank of the experts' tensor parallelism holds other tokens but a slice of every expert:
+/// the copies are gathered before the experts and their partial results summed after.
 void AcrossTensor(RankSteps& steps, const RankShape& shape, const Routing& routing,
                   const std::string& name, CollectiveKind kind) {
-  if (shape.sequence_parallel) {
-    steps.Collect(name, kind, shape.Activation(routing.expert_rows, shape.hidden), Axis::kTensor);
+  if (routing.gathers) {
+    Move(steps, shape, name, kind, routing.expert_rows,
+         shape.expert_tp == shape.tp ? Axis::kTensor : Axis::kExpertTensor,
+         kind == CollectiveKind::kAllGather);
+  }
+}
+
+/// Tokens on their way to the experts, forward, or the gradients of what those gave, backward: sent
+/// in 8 bits, or quantised on arrival.
+void ToExperts(RankSteps& steps, const RankShape& shape, const Routing& routing,
+               const std::string& exchange, const std::string& gather) {
+  ExchangeTokens(steps, shape, routing, exchange, /*to_experts=*/true);
+  AcrossTensor(steps, shape, routing, gather, CollectiveKind::kAllGather);
+  if (SendsQuantized(shape, true)) {
+    steps.TransposeQuantized(exchange, routing.expert_rows, shape.hidden);
   }
 }
 
@@ -94,7 +145,7 @@ void AddSharedForward(RankSteps& steps, const RankShape& shape, const FeedForwar
   const int64_t width = shape.Cut(shared.intermediate);
   steps.EnterRegion("shared expert");
   steps.Linears(SharedUp(shape, shared), shape.tokens, shape.hidden);
-  steps.Activation(shared, shape.tokens, width);
+  steps.ActivationOfProduct(shared, shape.tokens, width);
   steps.Linear(names.down, shape.tokens, width, shape.hidden);
   if (shape.sequence_parallel) {
     steps.LeaveRegion("shared expert");
@@ -110,8 +161,12 @@ void AddSharedBackward(RankSteps& steps, const RankShape& shape, const FeedForwa
   const Products up = SharedUp(shape, shared);
   steps.LeaveRegionBackward("shared expert");
   steps.LinearInputGradient(names.down, shape.tokens, width, shape.hidden);
+  steps.QuantizeSavedInput(names.down, shape.tokens, width);
   steps.LinearWeightGradient(names.down, shape.tokens, width, shape.hidden);
   steps.ActivationBackward(shared, shape.tokens, width);
+  for (const Products::Product& product : up.list) {
+    steps.QuantizeGradient(product.name, shape.tokens, product.out);
+  }
   steps.GatherSavedInput("shared expert");
   steps.LinearsInputGradient(up, shape.tokens, shape.hidden);
   if (shape.sequence_parallel) {
@@ -127,7 +182,16 @@ Result<PartOfLayer> LowerMixture(const RankShape& shape, const Layer& layer, boo
   if (mixture.latent > 0) {
     return Unimplemented("training of experts on a latent: " + shape.model.model_type);
   }
+  if (shape.expert_tp != shape.tp && shape.tp > 1 && !shape.sequence_parallel) {
+    return Unimplemented(
+        "experts with a tensor parallelism of their own where tp ranks hold the "
+        "same tokens",
+        "use sequence_parallel: true, or leave etp out");
+  }
   const Routing routing(shape, mixture);
+  // Router and norm compute in 16 bits, and so is the norm's result kept.
+  const RankShape wide = shape.WithoutFp8();
+  const bool sends_quantized = SendsQuantized(shape, true);
   const bool has_shared = mixture.shared_intermediate > 0;
   const FeedForward shared = SharedExpert(mixture);
   const Recipes& recipes = shape.framework.recipes;
@@ -143,26 +207,34 @@ Result<PartOfLayer> LowerMixture(const RankShape& shape, const Layer& layer, boo
 
   RankSteps forward(shape, part.forward, StepPart::kForward);
   forward.Norm("feed-forward norm", layer.norm, shape.shard_tokens);
-  part.AddPiece(RecomputeModule::kNorm, 0, shape.OutputOfNorm(layer.norm, shape.shard_tokens));
+  part.AddPiece(RecomputeModule::kNorm, 0, wide.OutputOfNorm(layer.norm, shape.shard_tokens));
   const size_t whole = part.forward.size();
-  forward.Linear("router", shape.shard_tokens, shape.hidden, mixture.experts);
+  RankSteps(wide, part.forward, StepPart::kForward)
+      .Linear("router", shape.shard_tokens, shape.hidden, mixture.experts);
   forward.Run("routing", recipes.routing.forward, logits, MemoryBoundKind::kRouting);
+  if (sends_quantized) {
+    forward.Quantize("dispatch", shape.shard_tokens, shape.hidden, Fp8Copies::kRows);
+  }
   forward.Run("permute", recipes.permute.forward, copies, MemoryBoundKind::kPermute);
-  ExchangeTokens(forward, shape, routing, "dispatch");
-  AcrossTensor(forward, shape, routing, "experts all-gather", CollectiveKind::kAllGather);
+  ToExperts(forward, shape, routing, "dispatch", "experts all-gather");
   const size_t experts = part.forward.size();
+  if (!sends_quantized) {
+    forward.QuantizeInput("experts input", routing.expert_rows, shape.hidden);
+  }
   for (const Products::Product& product : up.list) {
+    forward.QuantizeWeights(product.name, routing.groups, shape.hidden, product.out);
     forward.Add(product.name, Experts(shape, routing, product.out, shape.hidden));
   }
   const size_t activation = part.forward.size();
-  forward.Activation(mixture, routing.expert_rows, routing.width);
+  forward.ActivationOfProduct(mixture, routing.expert_rows, routing.width);
   part.AddPiece(RecomputeModule::kActivation, activation,
                 shape.OutputOfActivation(mixture, routing.expert_rows, routing.width));
+  forward.QuantizeWeights("experts down projection", routing.groups, routing.width, shape.hidden);
   forward.Add("experts down projection", Experts(shape, routing, shape.hidden, routing.width));
   part.AddPiece(RecomputeModule::kExperts, experts,
                 shape.SavedByActivation(mixture, routing.expert_rows, routing.width));
   AcrossTensor(forward, shape, routing, "experts reduce-scatter", CollectiveKind::kReduceScatter);
-  ExchangeTokens(forward, shape, routing, "combine");
+  ExchangeTokens(forward, shape, routing, "combine", /*to_experts=*/false);
   forward.Run("unpermute", recipes.unpermute.forward, copies, MemoryBoundKind::kPermute);
   if (has_shared) {
     AddSharedForward(forward, shape, shared);
@@ -185,14 +257,26 @@ Result<PartOfLayer> LowerMixture(const RankShape& shape, const Layer& layer, boo
     AddSharedBackward(backward, shape, shared);
   }
   backward.Run("unpermute backward", recipes.unpermute.backward, copies, MemoryBoundKind::kPermute);
-  ExchangeTokens(backward, shape, routing, "combine gradient");
-  AcrossTensor(backward, shape, routing, "experts gradient all-gather", CollectiveKind::kAllGather);
+  if (sends_quantized) {
+    backward.Quantize("combine gradient", routing.local_rows, shape.hidden, Fp8Copies::kRows);
+  }
+  ToExperts(backward, shape, routing, "combine gradient", "experts gradient all-gather");
+  if (!sends_quantized) {
+    backward.QuantizeGradient("experts down projection", routing.expert_rows, shape.hidden);
+  }
   // Gradient of a projection [n, k]: rows of n in, rows of k out.
   backward.Add("experts down projection dgrad",
                Experts(shape, routing, routing.width, shape.hidden));
+  backward.QuantizeSavedInput("experts down projection", routing.expert_rows, routing.width);
   AddExpertWeightGradient(backward, shape, routing, "experts down projection", shape.hidden,
                           routing.width);
   backward.ActivationBackward(mixture, routing.expert_rows, routing.width);
+  for (const Products::Product& product : up.list) {
+    backward.QuantizeGradient(product.name, routing.expert_rows, product.out);
+  }
+  if (!sends_quantized) {
+    backward.QuantizeSavedInput("experts input", routing.expert_rows, shape.hidden);
+  }
   const double expert_rows = Real(routing.expert_rows);
   for (size_t i = 0; i < up.list.size(); ++i) {
     const Products::Product& product = up.list[i];
@@ -206,23 +290,24 @@ Result<PartOfLayer> LowerMixture(const RankShape& shape, const Layer& layer, boo
   }
   AcrossTensor(backward, shape, routing, "experts gradient reduce-scatter",
                CollectiveKind::kReduceScatter);
-  ExchangeTokens(backward, shape, routing, "dispatch gradient");
+  ExchangeTokens(backward, shape, routing, "dispatch gradient", /*to_experts=*/false);
   backward.Run("permute backward", recipes.permute.backward, copies, MemoryBoundKind::kPermute);
   if (!shape.sequence_parallel) {
     backward.EnterRegionBackward("feed-forward", /*before_weight_gradient=*/false);
   }
   backward.Run("routing backward", recipes.routing.backward, logits, MemoryBoundKind::kRouting);
-  backward.LinearInputGradient("router", shape.shard_tokens, shape.hidden, mixture.experts);
-  backward.LinearWeightGradient("router", shape.shard_tokens, shape.hidden, mixture.experts);
+  RankSteps router(wide, part.backward, StepPart::kInputGradient);
+  router.LinearInputGradient("router", shape.shard_tokens, shape.hidden, mixture.experts);
+  router.LinearWeightGradient("router", shape.shard_tokens, shape.hidden, mixture.experts);
   backward.NormBackward("feed-forward norm", layer.norm, shape.shard_tokens);
 
   // What the norm keeps, with the input of router and permutation; what routing keeps; the experts'
   // input, what their activation keeps; their output as it came back, for the gradient of the
   // probabilities.
-  part.saved = shape.SavedByNorm(layer.norm, shape.shard_tokens) +
+  part.saved = wide.SavedByNorm(layer.norm, shape.shard_tokens) +
                shape.DropoutMask(shape.shard_tokens) + recipes.routing.saved.BytesOf(logits) +
                recipes.permute.saved.BytesOf(copies) +
-               (recipes.permute.keeps_output ? shape.Activation(routing.expert_rows, shape.hidden)
+               (recipes.permute.keeps_output ? shape.ProductInput(routing.expert_rows, shape.hidden)
                                              : Bytes{}) +
                shape.SavedByActivation(mixture, routing.expert_rows, routing.width) +
                recipes.unpermute.saved.BytesOf(copies);
@@ -244,7 +329,7 @@ Result<PartOfLayer> LowerMixture(const RankShape& shape, const Layer& layer, boo
   }
   // All but the norm, whose result is its input.
   Bytes of_norm =
-      shape.SavedByNorm(layer.norm, shape.shard_tokens) + shape.DropoutMask(shape.shard_tokens);
+      wide.SavedByNorm(layer.norm, shape.shard_tokens) + shape.DropoutMask(shape.shard_tokens);
   if (norm_after) {
     of_norm += shape.Saved(shape.NormRecipe(layer.norm), shape.shard_tokens, shape.hidden);
   }
