@@ -15,24 +15,6 @@ namespace {
 
 constexpr int64_t kMaxDegree = int64_t{1} << 20;
 
-/// The worst placed of the groups of `ranks` ranks, `stride` apart, that tile the job: all groups
-/// work in step, so the one that spans most nodes sets the pace. Nodes hold runs of gpus_per_node.
-RankGroup StridedGroup(int64_t ranks, int64_t stride, const Layout& layout) {
-  const int64_t node = layout.gpus_per_node;
-  if (ranks <= 1 || stride >= node) {
-    return {.ranks = ranks,
-            .ranks_per_node = layout.gpus() <= node ? ranks : 1,
-            .node_stride = std::max<int64_t>(1, stride / node)};
-  }
-  // Blocks of ranks x stride GPUs begin at multiples of `step` within a node, and a block's groups
-  // at its first `stride` GPUs; the group that begins last in its node reaches the furthest.
-  const int64_t step = std::gcd(ranks * stride, node);
-  const int64_t latest = stride >= step ? node - 1 : node - step + stride - 1;
-  const int64_t job_nodes = (layout.gpus() + node - 1) / node;
-  const int64_t nodes = std::min(job_nodes, (latest + (ranks - 1) * stride) / node + 1);
-  return {.ranks = ranks, .ranks_per_node = (ranks + nodes - 1) / nodes};
-}
-
 /// "1, 2, 4 or 8": the divisors of `number` up to `most`, a dozen at most.
 std::string DivisorsText(int64_t number, int64_t most) {
   std::vector<int64_t> divisors;
@@ -88,7 +70,8 @@ struct Width {
   std::string_view model_key = {};  // where Hugging Face configs set it; empty when families differ
 };
 
-std::vector<Width> WidthsCutByTp(const Model& model) {
+/// `folds_experts`: what tp does not cut, but etp.
+std::vector<Width> WidthsCutByTp(const Model& model, bool folds_experts) {
   std::vector<Width> widths;
   const auto add = [&](int64_t size, std::string_view what, std::string_view whose,
                        std::string_view model_key = {}) {
@@ -121,15 +104,16 @@ std::vector<Width> WidthsCutByTp(const Model& model) {
     if (feed_forward.kind == FeedForwardKind::kDense) {
       add(feed_forward.intermediate, "wide", "the feed-forward width", "intermediate_size");
     } else if (feed_forward.kind == FeedForwardKind::kMixture) {
-      add(feed_forward.intermediate, "wide", "the experts' width");
+      add(folds_experts ? 0 : feed_forward.intermediate, "wide", "the experts' width");
       add(feed_forward.shared_intermediate, "wide", "the shared experts' width");
     }
   }
   return widths;
 }
 
-void CheckTensor(const Model& model, int64_t tp, Rules& rules) {
-  const std::vector<Width> widths = WidthsCutByTp(model);
+void CheckTensor(const Model& model, const Layout& layout, Rules& rules) {
+  const int64_t tp = layout.tp;
+  const std::vector<Width> widths = WidthsCutByTp(model, layout.folds_experts());
   int64_t common = 0;
   for (const Width& width : widths) {
     common = std::gcd(common, width.size);
@@ -144,15 +128,49 @@ void CheckTensor(const Model& model, int64_t tp, Rules& rules) {
   }
 }
 
-void CheckExperts(const Model& model, const Layout& layout, Rules& rules) {
-  if (layout.ep == 1) {
+/// Tensor parallelism of the experts, where it is their own.
+void CheckExpertTensor(const Model& model, const Layout& layout, int64_t experts, Rules& rules) {
+  if (!layout.folds_experts()) {
     return;
   }
+  if (experts == 0) {
+    rules.Break(
+        "parallelism.etp",
+        fmt::format("tensor parallelism of experts needs a model with experts: etp {}", layout.etp),
+        "leave etp out");
+    return;
+  }
+  for (const Layer& layer : model.kinds) {
+    const FeedForward& mixture = layer.feed_forward;
+    if (mixture.kind == FeedForwardKind::kMixture && mixture.intermediate % layout.etp != 0) {
+      rules.Break("parallelism.etp",
+                  fmt::format("tensor parallelism of experts must divide their width: etp {}, {} "
+                              "wide",
+                              layout.etp, mixture.intermediate),
+                  fmt::format("use etp {}", DivisorsText(mixture.intermediate, 64)));
+    }
+  }
+  const int64_t ranks = layout.tp * layout.replicas();
+  const int64_t block = layout.etp * layout.ep;
+  if (layout.dp > 0 && ranks % block != 0) {
+    rules.Break("parallelism.etp",
+                fmt::format("etp x ep must divide tp x cp x dp: {} x {} = {}, {} x {} x {} = {}",
+                            layout.etp, layout.ep, block, layout.tp, layout.cp, layout.dp, ranks),
+                fmt::format("use etp {}, or another ep",
+                            DivisorsText(std::max<int64_t>(1, ranks / layout.ep), 64)));
+  }
+}
+
+void CheckExperts(const Model& model, const Layout& layout, Rules& rules) {
   int64_t experts = 0;
   for (const Layer& layer : model.kinds) {
     if (layer.feed_forward.kind == FeedForwardKind::kMixture) {
       experts = std::gcd(experts, layer.feed_forward.experts);
     }
+  }
+  CheckExpertTensor(model, layout, experts, rules);
+  if (layout.ep == 1) {
+    return;
   }
   if (experts == 0) {
     rules.Break("parallelism.ep",
@@ -160,7 +178,7 @@ void CheckExperts(const Model& model, const Layout& layout, Rules& rules) {
                 "use ep 1");
     return;
   }
-  const int64_t replicas = layout.dp * layout.cp;
+  const int64_t replicas = layout.replicas();
   const int64_t common = layout.dp > 0 ? std::gcd(experts, replicas) : experts;
   if (experts % layout.ep != 0) {
     rules.Break("parallelism.ep",
@@ -168,11 +186,94 @@ void CheckExperts(const Model& model, const Layout& layout, Rules& rules) {
                             layout.ep, experts),
                 fmt::format("use ep {}", DivisorsText(common, experts)));
   }
-  if (layout.dp > 0 && replicas % layout.ep != 0) {
+  if (!layout.folds_experts() && layout.dp > 0 && replicas % layout.ep != 0) {
     rules.Break("parallelism.ep",
                 fmt::format("expert parallelism must divide dp x cp: ep {}, dp {} x cp {} = {}",
                             layout.ep, layout.dp, layout.cp, replicas),
                 fmt::format("use ep {}", DivisorsText(common, experts)));
+  }
+}
+
+/// Groups of replicas that share out states: of dense parameters and of experts.
+void CheckShard(const Layout& layout, Rules& rules) {
+  if (layout.shard == 0 || layout.dp == 0) {
+    return;
+  }
+  const int64_t replicas = layout.replicas();
+  if (layout.shard > replicas || replicas % layout.shard != 0) {
+    rules.Break("parallelism.shard",
+                fmt::format("sharding must divide dp x cp: shard {}, dp {} x cp {} = {}",
+                            layout.shard, layout.dp, layout.cp, replicas),
+                fmt::format("use shard {}", DivisorsText(replicas, replicas)));
+    return;
+  }
+  // Replicas of the experts' states are those of all others.
+  const int64_t block = layout.expert_tp() * layout.ep;
+  if (layout.tp * layout.shard % block != 0) {
+    const int64_t least = block / std::gcd(block, layout.tp);
+    rules.Break("parallelism.shard",
+                fmt::format("ranks that share out states must hold all experts: shard {} x tp {}, "
+                            "ep {} x etp {}",
+                            layout.shard, layout.tp, layout.ep, layout.expert_tp()),
+                replicas % least == 0 ? fmt::format("use a multiple of {}", least)
+                                      : std::string("leave shard out"));
+  }
+}
+
+void CheckOrder(const Layout& layout, Rules& rules) {
+  std::vector<RankAxis> order = layout.order;
+  std::sort(order.begin(), order.end());
+  const bool repeats = std::adjacent_find(order.begin(), order.end()) != order.end();
+  if (!order.empty() && (order.size() != 4 || repeats)) {
+    rules.Break("parallelism.order",
+                fmt::format("the order of ranks must name each axis once: {} named, {}",
+                            order.size(), repeats ? "one of them twice" : "one left out"),
+                "list tp, cp, dp and pp, neighbours first: [tp, cp, dp, pp]");
+  }
+}
+
+/// How the ranks of a context group attend to each other's tokens.
+void CheckContext(const Model& model, const Parallelism& asked, const Layout& layout,
+                  Rules& rules) {
+  const bool is_both = layout.exchange == ContextExchange::kBoth;
+  if (!is_both && asked.context.inner > 1) {
+    rules.Break("parallelism.context.inner",
+                fmt::format("inner groups belong to the exchange of both kinds: inner {}",
+                            asked.context.inner),
+                "use exchange: both, or leave inner out");
+    return;
+  }
+  if (is_both && (asked.context.inner < 1 || layout.cp % asked.context.inner != 0)) {
+    rules.Break("parallelism.context.inner",
+                fmt::format("inner groups must divide the context's ranks: inner {}, cp {}",
+                            asked.context.inner, layout.cp),
+                fmt::format("use inner {}", DivisorsText(layout.cp, layout.cp)));
+    return;
+  }
+  if (!is_both && layout.exchange != ContextExchange::kAllToAll) {
+    return;
+  }
+  const int64_t ranks = is_both ? layout.context_inner : layout.cp;
+  for (const Layer& layer : model.kinds) {
+    const Mixer& mixer = layer.mixer;
+    const bool is_latent = mixer.kind == MixerKind::kLatentAttention;
+    if (ranks == 1 || (mixer.kind != MixerKind::kAttention && !is_latent) ||
+        mixer.heads % layout.tp != 0) {
+      continue;
+    }
+    const int64_t heads = mixer.heads / layout.tp;
+    const int64_t kv_heads = is_latent ? heads : std::max<int64_t>(1, mixer.kv_heads / layout.tp);
+    // Fewer KV heads than ranks are repeated, each for as many ranks.
+    if (heads % ranks != 0 || (kv_heads % ranks != 0 && ranks % kv_heads != 0)) {
+      rules.Break(
+          is_both ? "parallelism.context.inner" : "parallelism.cp",
+          fmt::format("an all-to-all of heads must divide those of a rank: {} {}, {} heads "
+                      "and {} KV heads over tp {}",
+                      is_both ? "inner" : "cp", ranks, mixer.heads,
+                      is_latent ? mixer.heads : mixer.kv_heads, layout.tp),
+          fmt::format("use {} {}, or exchange: ring", is_both ? "inner" : "cp",
+                      DivisorsText(kv_heads < heads ? std::gcd(heads, kv_heads) : heads, 64)));
+    }
   }
 }
 
@@ -310,6 +411,9 @@ void CheckPositive(const LayoutRequest& request, Rules& rules) {
   check("parallelism.vpp", request.parallelism.vpp);
   check("parallelism.cp", request.parallelism.cp);
   check("parallelism.ep", request.parallelism.ep);
+  check("parallelism.etp", request.parallelism.etp.value_or(1));
+  check("parallelism.shard", request.parallelism.shard.value_or(1));
+  check("parallelism.context.inner", request.parallelism.context.inner);
   check("micro_batch", request.micro_batch);
   const auto check_count = [&](std::string key, int64_t value) {
     if (value < 1) {
@@ -322,16 +426,6 @@ void CheckPositive(const LayoutRequest& request, Rules& rules) {
 }
 
 }  // namespace
-
-EnumTable<RankAxis> EnumNames(Tag<RankAxis>) {
-  static constexpr std::array<std::pair<std::string_view, RankAxis>, 4> kTable = {{
-      {"tp", RankAxis::kTensor},
-      {"cp", RankAxis::kContext},
-      {"dp", RankAxis::kData},
-      {"pp", RankAxis::kPipeline},
-  }};
-  return kTable;
-}
 
 const Schema<Parallelism>& SchemaOf(Tag<Parallelism>) {
   static const Schema<Parallelism> schema =
@@ -364,50 +458,6 @@ const Schema<Parallelism>& SchemaOf(Tag<Parallelism>) {
   return schema;
 }
 
-RankGroup GroupOf(const Layout& layout, Axis axis) {
-  const int64_t replicas = layout.dp * layout.cp;
-  const auto group = [&](int64_t ranks, int64_t stride) {
-    return StridedGroup(ranks, stride, layout);
-  };
-  switch (axis) {
-    case Axis::kTensor:
-      return group(layout.tp, 1);
-    case Axis::kContext:
-      return group(layout.cp, layout.tp);
-    case Axis::kExpert:
-      return group(layout.ep, layout.tp);
-    case Axis::kData:
-      return group(replicas, layout.tp);
-    case Axis::kExpertData:
-      return group(std::max<int64_t>(1, replicas / layout.ep), layout.tp * layout.ep);
-    case Axis::kPipeline:
-      return group(layout.pp, layout.tp * replicas);
-    case Axis::kExpertTensor:
-      return group(layout.tp, 1);
-    case Axis::kShard:
-      return group(replicas, layout.tp);
-    case Axis::kReplica:
-      return group(1, layout.tp * replicas);
-    case Axis::kContextInner:
-      return group(layout.context_inner, layout.tp);
-    case Axis::kContextOuter:
-      return group(layout.cp / layout.context_inner, layout.tp * layout.context_inner);
-  }
-  return {};
-}
-
-RankGroup BoundaryGroup(const Layout& layout, int64_t stage) {
-  const int64_t ranks = layout.tp * layout.cp * layout.dp;
-  const bool is_wrap = stage + 1 == layout.pp;
-  const int64_t first = is_wrap ? 0 : stage * ranks;
-  const int64_t last = is_wrap ? layout.gpus() - 1 : (stage + 2) * ranks - 1;
-  const bool shares_node = first / layout.gpus_per_node == last / layout.gpus_per_node;
-  return {.ranks = 2,
-          .ranks_per_node = shares_node ? 2 : 1,
-          .node_stride =
-              std::max<int64_t>(1, (is_wrap ? layout.pp - 1 : 1) * ranks / layout.gpus_per_node)};
-}
-
 Result<Layout> CheckLayout(const Model& model, const LayoutRequest& request) {
   Rules rules;
   CheckPositive(request, rules);
@@ -422,14 +472,20 @@ Result<Layout> CheckLayout(const Model& model, const LayoutRequest& request) {
                 .etp = asked.etp.value_or(0),
                 .shard = asked.shard.value_or(0),
                 .exchange = asked.context.exchange.value_or(request.context_exchange),
-                .context_inner = asked.context.inner,
+                .context_inner = 1,
                 .order = asked.order,
                 .sequence_parallel = asked.sequence_parallel.value_or(asked.tp > 1) && asked.tp > 1,
                 .gpus_per_node = std::max<int64_t>(1, request.gpus_per_node)};
-  CheckTensor(model, layout.tp, rules);
+  if (layout.exchange == ContextExchange::kBoth) {
+    layout.context_inner = asked.context.inner;
+  }
+  CheckTensor(model, layout, rules);
   CheckPipeline(model, request, layout, rules);
   CheckGpus(request, layout, rules);
+  CheckOrder(layout, rules);
   CheckExperts(model, layout, rules);
+  CheckShard(layout, rules);
+  CheckContext(model, asked, layout, rules);
   CheckBatch(request, layout, rules);
   CheckSequence(request, layout, rules);
   RETURN_IF_ERROR(rules.Take());

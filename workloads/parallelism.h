@@ -1,5 +1,5 @@
-/// How a training job is spread over GPUs, and which spreads are legal. Order of ranks, fastest
-/// first: tp, cp, dp (experts inside), pp; tp stays inside a node whenever it fits.
+/// How a training job is spread over GPUs, and which spreads are legal. Where the groups of a legal
+/// one lie: rank_groups.h.
 #pragma once
 
 #include <cstdint>
@@ -8,17 +8,13 @@
 #include <vector>
 
 #include "base/config_reader.h"
-#include "base/operation.h"
 #include "base/result.h"
 #include "workloads/context_parallel.h"
 #include "workloads/layer_placement.h"
 #include "workloads/model.h"
+#include "workloads/rank_groups.h"
 
 namespace ridgeline::workloads {
-
-/// The axes in which ranks are counted, slowest last: which ranks are neighbours.
-enum class RankAxis { kTensor, kContext, kData, kPipeline };
-EnumTable<RankAxis> EnumNames(Tag<RankAxis>);
 
 struct Parallelism {
   int64_t tp = 1;
@@ -40,49 +36,6 @@ struct Parallelism {
 };
 const Schema<Parallelism>& SchemaOf(Tag<Parallelism>);
 
-/// The axes along which ranks communicate.
-/// kExpertTensor: of the experts' own tp. kShard: the ranks of dp·cp that share out states, and
-/// kReplica: those that hold the same part (HSDP; kShard is kData and kReplica one rank without).
-/// kContextInner, kContextOuter: all-to-all and ring of ContextExchange::kBoth.
-enum class Axis {
-  kTensor,
-  kContext,
-  kExpert,
-  kData,
-  kExpertData,
-  kPipeline,
-  kExpertTensor,
-  kShard,
-  kReplica,
-  kContextInner,
-  kContextOuter
-};
-
-/// All sizes known.
-struct Layout {
-  int64_t tp = 1, pp = 1, vpp = 1, cp = 1, ep = 1, dp = 1;
-  int64_t etp = 0;    // of the experts; 0: tp
-  int64_t shard = 0;  // ranks of dp·cp that share out states; 0: all
-  ContextExchange exchange = ContextExchange::kRing;
-  int64_t context_inner = 1;         // ranks of the all-to-all inside ContextExchange::kBoth
-  std::vector<RankAxis> order = {};  // empty: tp, cp, dp, pp
-  bool sequence_parallel = false;
-  int64_t gpus_per_node = 8;
-  int64_t gpus() const { return tp * pp * cp * dp; }
-};
-
-/// The ranks of one group along an axis, and how many of them share a node. Neighbours along tp are
-/// adjacent, then cp, then dp. kData is the group that reduces dense gradients, dp·cp ranks;
-/// kExpert takes ep neighbours of it and kExpertData, which reduces the experts' gradients, every
-/// ep-th. Where a size does not divide the node, groups lie differently; the answer is the one over
-/// most nodes, which the others wait for, its ranks taken as evenly spread.
-RankGroup GroupOf(const Layout& layout, Axis axis);
-
-/// A rank of pipeline stage `stage` and its partner in the next stage; after the last comes the
-/// first, as interleaving needs. On one node only when both stages lie on it, for then, and only
-/// then, every pair of partners does.
-RankGroup BoundaryGroup(const Layout& layout, int64_t stage);
-
 /// Settings that legality depends on; see CheckLayout.
 struct LayoutRequest {
   Parallelism parallelism;
@@ -98,11 +51,14 @@ struct LayoutRequest {
 /// The layout, or why not: every broken rule at once, each with the key's path
 /// (`training.parallelism.tp`), the numbers, and a hint that lists what would be legal. Rules: tp
 /// divides heads and KV heads (training frameworks do not replicate KV heads as serving engines
-/// do), feed-forward width; tp·pp·cp·dp =
-/// gpus; dp·micro_batch divides global_batch; pp·vpp divides layers (with embedding and head
-/// counted when the framework does); ep divides the experts and dp·cp; interleaving needs
-/// micro-batches in multiples of pp; vpp > 1 needs pp > 1; sequence length divisible by tp under
-/// sequence parallelism and by 2·cp under context parallelism.
+/// do), feed-forward width; tp·pp·cp·dp = gpus; dp·micro_batch divides global_batch; pp·vpp divides
+/// layers (with embedding and head counted when the framework does), or stage_layers says what each
+/// chunk has; ep divides the experts and dp·cp, or etp·ep divides tp·cp·dp and etp the experts'
+/// width; interleaving needs micro-batches in multiples of pp; vpp > 1 needs pp > 1; sequence
+/// length divisible by tp under sequence parallelism and by 2·cp under context parallelism; an
+/// all-to-all over cp (or over `inner` ranks, which divide cp) divides the heads of a rank, and
+/// divides or repeats its KV heads evenly; shard divides dp·cp, and its ranks hold all experts;
+/// order names every axis once.
 Result<Layout> CheckLayout(const Model& model, const LayoutRequest& request);
 
 }  // namespace ridgeline::workloads
