@@ -33,7 +33,9 @@ Seconds HostTimeOf(const workloads::HostWork& host,
                    const std::variant<Operation, workloads::AxisCollective>& work) {
   const auto* operation = std::get_if<Operation>(&work);
   if (operation == nullptr) {
-    return host.collective;
+    // A copy by an engine is issued like a kernel.
+    const bool is_copy = std::get<workloads::AxisCollective>(work).multiprocessors == 0;
+    return is_copy ? host.elementwise : host.collective;
   }
   if (std::holds_alternative<Gemm>(*operation) || std::holds_alternative<GroupedGemm>(*operation)) {
     return host.matmul;
