@@ -7,6 +7,7 @@
 /// backward twice the forward.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -28,6 +29,8 @@ struct AxisCollective {
   Bytes bytes = {};  // full buffer, nccl-tests' convention
   Axis axis = Axis::kTensor;
   DType dtype = DType::kBf16;
+  /// That its kernels hold, where the framework says so; default: the collective library's.
+  std::optional<int64_t> multiprocessors = {};
 };
 
 /// Which part of the step an operation belongs to. Weight gradients are apart so that zero-bubble
@@ -38,6 +41,7 @@ struct Step {
   std::string name;  // "qkv projection"
   std::variant<Operation, AxisCollective> work;
   StepPart part = StepPart::kForward;
+  Slowdown slowdown = {};  // of an operation
   /// A collective that runs while the operation after it computes; whatever follows waits for both.
   bool runs_beside_next = false;
 };
