@@ -8,6 +8,8 @@
 #include <fmt/format.h>
 
 #include "base/check.h"
+#include "workloads/dual_pipe_order.h"
+#include "workloads/zero_bubble_orders.h"
 
 namespace ridgeline::workloads {
 namespace {
@@ -72,6 +74,64 @@ std::vector<Slot> WarmUpThenAlternate(int64_t warm_up, int64_t pp, int64_t vpp,
 
 EnumTable<ScheduleKind> EnumNames(Tag<ScheduleKind>) { return kNames; }
 
+std::optional<BrokenScheduleRule> ScheduleRule(ScheduleKind kind, int64_t pp, int64_t vpp,
+                                               int64_t micro_batches) {
+  const auto broken = [](std::string key, std::string message, std::string hint) {
+    return BrokenScheduleRule{std::move(key), std::move(message), std::move(hint)};
+  };
+  switch (kind) {
+    case ScheduleKind::kGPipe:
+    case ScheduleKind::kOneForwardOneBackward:
+    case ScheduleKind::kZeroBubbleH1:
+      if (vpp > 1) {
+        return broken(
+            "schedule",
+            fmt::format("the {} schedule holds one chunk a rank: vpp {}", NameOf(kind), vpp),
+            "use schedule: interleaved, or vpp: 1");
+      }
+      return std::nullopt;
+    case ScheduleKind::kInterleaved:
+      if (vpp > 1 && micro_batches % pp != 0) {
+        return broken(
+            "global_batch",
+            fmt::format("the interleaved schedule needs micro-batches in multiples of pp: "
+                        "{} micro-batches, pp {}",
+                        micro_batches, pp),
+            "change the global or the micro batch, or use the 1f1b schedule");
+      }
+      return std::nullopt;
+    case ScheduleKind::kZeroBubbleV:
+      if (vpp != 2) {
+        return broken("parallelism.vpp",
+                      fmt::format("the zb-v schedule holds two chunks a rank: vpp {}", vpp),
+                      "set training.parallelism.vpp to 2, or use schedule: zb-h1");
+      }
+      return std::nullopt;
+    case ScheduleKind::kDualPipe:
+      if (vpp > 1) {
+        return broken(
+            "parallelism.vpp",
+            fmt::format("the dualpipe schedule holds one stage of either copy: vpp {}", vpp),
+            "use vpp: 1");
+      }
+      if (pp % 2 != 0) {
+        return broken(
+            "parallelism.pp",
+            fmt::format("the dualpipe schedule needs an even number of stages: pp {}", pp),
+            "use an even pp, or schedule: zb-h1");
+      }
+      if (micro_batches % 2 != 0 || micro_batches < 2 * pp) {
+        return broken("global_batch",
+                      fmt::format("the dualpipe schedule needs an even number of micro-batches, "
+                                  "2 x pp at least: {} micro-batches, pp {}",
+                                  micro_batches, pp),
+                      "raise the global batch, or lower micro_batch, dp or pp");
+      }
+      return std::nullopt;
+  }
+  return std::nullopt;
+}
+
 Result<std::vector<Slot>> OrderOf(ScheduleKind kind, int64_t pp, int64_t vpp, int64_t rank,
                                   int64_t micro_batches) {
   CHECK(pp >= 1 && rank >= 0 && rank < pp, "rank {} of {}", rank, pp);
@@ -86,23 +146,24 @@ Result<std::vector<Slot>> OrderOf(ScheduleKind kind, int64_t pp, int64_t vpp, in
                  .message = fmt::format("too many micro-batches for one step: {} with vpp {}",
                                         micro_batches, vpp)});
   }
-  if (vpp > 1 && (kind == ScheduleKind::kGPipe || kind == ScheduleKind::kOneForwardOneBackward)) {
-    return InvalidArgument(
-        fmt::format("the {} schedule holds one chunk a rank: vpp {}", NameOf(kind), vpp),
-        "use the interleaved schedule, or vpp 1");
+  if (auto broken = ScheduleRule(kind, pp, vpp, micro_batches)) {
+    return InvalidArgument(std::move(broken->message), std::move(broken->hint));
   }
-  if (vpp > 1 && kind == ScheduleKind::kInterleaved && micro_batches % pp != 0) {
-    return InvalidArgument(
-        fmt::format("the interleaved schedule needs micro-batches in multiples of pp: {} "
-                    "micro-batches, pp {}",
-                    micro_batches, pp),
-        "change the global or the micro batch, or use the 1f1b schedule");
+  switch (kind) {
+    case ScheduleKind::kZeroBubbleH1:
+      return ZeroBubbleH1Order(pp, rank, micro_batches);
+    case ScheduleKind::kZeroBubbleV:
+      return ZeroBubbleVOrder(pp, rank, micro_batches);
+    case ScheduleKind::kDualPipe:
+      return DualPipeOrder(pp, rank, micro_batches);
+    case ScheduleKind::kGPipe:
+    case ScheduleKind::kOneForwardOneBackward:
+    case ScheduleKind::kInterleaved:
+      break;
   }
-  if (const auto warm_up = WarmUpOf(kind, pp, vpp, rank, micro_batches)) {
-    return WarmUpThenAlternate(*warm_up, pp, vpp, micro_batches);
-  }
-  return Unimplemented(fmt::format("pipeline schedule is not built yet: {}", NameOf(kind)),
-                       "use gpipe, 1f1b or interleaved");
+  const std::optional<int64_t> warm_up = WarmUpOf(kind, pp, vpp, rank, micro_batches);
+  CHECK(warm_up.has_value(), "no warm-up for the {} schedule", NameOf(kind));
+  return WarmUpThenAlternate(*warm_up, pp, vpp, micro_batches);
 }
 
 std::optional<int64_t> WarmUpOf(ScheduleKind kind, int64_t pp, int64_t vpp, int64_t rank,
@@ -133,7 +194,9 @@ int64_t PeakChunksInFlight(const std::vector<Slot>& order) {
   int64_t held = 0;
   int64_t peak = 0;
   for (const Slot& slot : order) {
-    held += slot.kind == SlotKind::kForward ? 1 : -1;
+    if (slot.kind != SlotKind::kWeight) {
+      held += slot.kind == SlotKind::kForward ? 1 : -1;
+    }
     peak = std::max(peak, held);
   }
   return peak;

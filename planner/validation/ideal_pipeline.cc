@@ -1,24 +1,30 @@
 #include "planner/validation/ideal_pipeline.h"
 
-#include <array>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/check.h"
 #include "sim/engine/program.h"
 #include "sim/engine/static_sweep.h"
+#include "workloads/pipeline_chunks.h"
 
 namespace ridgeline::validation {
 namespace {
 
 using engine::TaskIndex;
+using workloads::PipelineChunks;
 using workloads::Slot;
 using workloads::SlotKind;
 
-// One chunk's forward and backward; any numbers with this ratio give the same fraction.
+// One chunk's forward, and either half of its backward; any number gives the same fraction.
 constexpr engine::Picoseconds kForward = 1'000'000;
 constexpr engine::Picoseconds kBackward = 2 * kForward;
+
+engine::Picoseconds TimeOf(SlotKind kind) {
+  return kind == SlotKind::kBackward ? kBackward : kForward;
+}
 
 /// Finds tasks by model chunk, micro-batch and direction.
 class TaskTable {
@@ -41,18 +47,22 @@ struct Dependency {
   std::optional<TaskIndex> task;
 };
 
-Dependency DependencyOf(TaskTable& table, size_t chunk, size_t chunks, const Slot& slot) {
+Dependency DependencyOf(TaskTable& table, const PipelineChunks& chunks, int64_t chunk,
+                        const Slot& slot) {
   const auto micro_batch = static_cast<size_t>(slot.micro_batch);
+  const auto at = static_cast<size_t>(chunk);
   std::optional<TaskIndex> before;
   if (slot.kind == SlotKind::kForward) {
-    if (chunk == 0) {
+    if (chunks.IsBottom(chunk)) {
       return {};
     }
-    before = table.At(chunk - 1, micro_batch, SlotKind::kForward);
-  } else if (chunk + 1 == chunks) {
-    before = table.At(chunk, micro_batch, SlotKind::kForward);
+    before = table.At(at - 1, micro_batch, SlotKind::kForward);
+  } else if (slot.kind == SlotKind::kWeight) {
+    before = table.At(at, micro_batch, SlotKind::kBackward);
+  } else if (chunks.IsTop(chunk)) {
+    before = table.At(at, micro_batch, SlotKind::kForward);
   } else {
-    before = table.At(chunk + 1, micro_batch, SlotKind::kBackward);
+    before = table.At(at + 1, micro_batch, SlotKind::kBackward);
   }
   return {.is_ready = before.has_value(), .task = before};
 }
@@ -62,7 +72,7 @@ Dependency DependencyOf(TaskTable& table, size_t chunk, size_t chunks, const Slo
 Result<double> IdealBubbleFraction(workloads::ScheduleKind schedule, int64_t stages,
                                    int64_t virtual_stages, int64_t micro_batches) {
   const auto ranks = static_cast<size_t>(stages);
-  const size_t chunks = ranks * static_cast<size_t>(virtual_stages);
+  const PipelineChunks chunks = {schedule, stages, virtual_stages};
   std::vector<std::vector<Slot>> orders;
   engine::Program program;
   for (size_t rank = 0; rank < ranks; ++rank) {
@@ -73,24 +83,39 @@ Result<double> IdealBubbleFraction(workloads::ScheduleKind schedule, int64_t sta
     program.AddStream(static_cast<uint32_t>(rank), "compute");
   }
   const engine::LabelIndex label = program.AddLabel("chunk", 0);
-  TaskTable table(chunks, static_cast<size_t>(micro_batches));
+  TaskTable table(static_cast<size_t>(chunks.count()), static_cast<size_t>(micro_batches));
   std::vector<size_t> next(ranks, 0);
   for (bool has_moved = true; has_moved;) {
     has_moved = false;
     for (size_t rank = 0; rank < ranks; ++rank) {
       while (next[rank] < orders[rank].size()) {
-        const Slot& slot = orders[rank][next[rank]];
-        const size_t chunk = static_cast<size_t>(slot.chunk) * ranks + rank;
-        const Dependency dependency = DependencyOf(table, chunk, chunks, slot);
-        if (!dependency.is_ready) {
+        // Slots that run together are one task, of both their times.
+        const size_t count = orders[rank][next[rank]].with_next ? 2 : 1;
+        const std::span<const Slot> slots = std::span(orders[rank]).subspan(next[rank], count);
+        std::vector<TaskIndex> before;
+        engine::Picoseconds time = 0;
+        bool is_ready = true;
+        for (const Slot& slot : slots) {
+          const int64_t chunk = chunks.ChunkOf(static_cast<int64_t>(rank), slot.chunk);
+          const Dependency dependency = DependencyOf(table, chunks, chunk, slot);
+          is_ready = is_ready && dependency.is_ready;
+          time += TimeOf(slot.kind);
+          if (dependency.task) {
+            before.push_back(*dependency.task);
+          }
+        }
+        if (!is_ready) {
           break;
         }
-        const std::array<TaskIndex, 1> before = {dependency.task.value_or(0)};
-        const bool is_forward = slot.kind == SlotKind::kForward;
-        table.At(chunk, static_cast<size_t>(slot.micro_batch), slot.kind) = program.AddTask(
-            static_cast<engine::StreamIndex>(rank), is_forward ? kForward : kBackward, label,
-            std::span<const TaskIndex>(before).first(dependency.task ? 1 : 0));
-        ++next[rank];
+        const TaskIndex task =
+            program.AddTask(static_cast<engine::StreamIndex>(rank), time, label, before);
+        for (const Slot& slot : slots) {
+          if (slot.kind != SlotKind::kWeight) {
+            table.At(static_cast<size_t>(chunks.ChunkOf(static_cast<int64_t>(rank), slot.chunk)),
+                     static_cast<size_t>(slot.micro_batch), slot.kind) = task;
+          }
+        }
+        next[rank] += count;
         has_moved = true;
       }
     }

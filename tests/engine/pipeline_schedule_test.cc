@@ -17,11 +17,15 @@ std::string Written(const std::vector<Slot>& order) {
   std::string text;
   for (const Slot& slot : order) {
     text += text.empty() ? "" : " ";
-    text += slot.kind == SlotKind::kForward ? "F" : "B";
+    text += slot.kind == SlotKind::kForward  ? "F"
+            : slot.kind == SlotKind::kInput  ? "I"
+            : slot.kind == SlotKind::kWeight ? "W"
+                                             : "B";
     text += std::to_string(slot.micro_batch);
     if (slot.chunk > 0) {
       text += "." + std::to_string(slot.chunk);
     }
+    text += slot.with_next ? "&" : "";
   }
   return text;
 }
@@ -58,7 +62,9 @@ TEST(PipelineScheduleTest, InterleavedWithOneChunkIsOneForwardOneBackward) {
 engine::Picoseconds MakespanOf(ScheduleKind kind, int64_t pp, int64_t vpp, int64_t m,
                                engine::Picoseconds forward, engine::Picoseconds backward) {
   engine::Program program;
-  EXPECT_TRUE(BuildPipeline(OrdersOf(kind, pp, vpp, m), vpp, m, forward, backward, program));
+  EXPECT_TRUE(BuildPipeline(OrdersOf(kind, pp, vpp, m), {kind, pp, vpp}, m,
+                            {.forward = forward, .input = backward / 2, .weight = backward / 2},
+                            program));
   return engine::StaticSweep(program).makespan;
 }
 
@@ -111,13 +117,99 @@ TEST(PipelineScheduleTest, PeakInFlightIsTheClosedForm) {
   }
 }
 
-TEST(PipelineScheduleTest, WhatIsNotBuiltSaysSo) {
-  for (const ScheduleKind kind :
-       {ScheduleKind::kZeroBubbleH1, ScheduleKind::kZeroBubbleV, ScheduleKind::kDualPipe}) {
-    EXPECT_EQ(OrderOf(kind, 4, 1, 0, 8).error().code, ErrorCode::kUnimplemented);
+// Figure 3 of arXiv:2401.10241: as 1F1B, with as many weight gradients held back as ranks are
+// below.
+TEST(PipelineScheduleTest, ZeroBubbleH1ByHand) {
+  EXPECT_EQ(OrderText(ScheduleKind::kZeroBubbleH1, 3, 1, 0, 4),
+            "F0 F1 F2 I0 W0 F3 I1 W1 I2 W2 I3 W3");
+  EXPECT_EQ(OrderText(ScheduleKind::kZeroBubbleH1, 3, 1, 2, 4),
+            "F0 I0 F1 I1 F2 I2 W0 F3 I3 W1 W2 W3");
+}
+
+// Two ranks: rank 0 holds chunks 0 and 3, rank 1 chunks 1 and 2.
+TEST(PipelineScheduleTest, ZeroBubbleVByHand) {
+  EXPECT_EQ(OrderText(ScheduleKind::kZeroBubbleV, 2, 2, 1, 3),
+            "F0 F0.1 F1 F1.1 I0.1 W0.1 F2 I0 W0 F2.1 I1.1 W1.1 I1 I2.1 I2 W1 W2.1 W2");
+}
+
+// The middle ranks of two: a forward and a backward apart, then pairs.
+TEST(PipelineScheduleTest, DualPipeByHand) {
+  EXPECT_EQ(OrderText(ScheduleKind::kDualPipe, 2, 1, 0, 4), "F0 F0.1 F1 B0.1 F1.1& B0 B1.1 I1 W1");
+}
+
+struct Spans {
+  engine::Picoseconds bubble = 0;  // of the makespan, what no rank works
+  engine::Picoseconds inside = 0;  // the longest wait of a rank between its first slot and its last
+};
+
+Spans SpansOf(ScheduleKind kind, int64_t pp, int64_t vpp, int64_t m, const SlotTimes& times) {
+  engine::Program program;
+  EXPECT_TRUE(BuildPipeline(OrdersOf(kind, pp, vpp, m), {kind, pp, vpp}, m, times, program));
+  const engine::Timeline timeline = engine::StaticSweep(program);
+  const auto ranks = static_cast<size_t>(pp);
+  std::vector<engine::Picoseconds> busy(ranks, 0), first(ranks, -1), last(ranks, 0);
+  for (size_t task = 0; task < program.num_tasks(); ++task) {
+    const size_t rank = program.task_streams()[task];
+    busy[rank] += timeline.end[task] - timeline.begin[task];
+    first[rank] = first[rank] < 0 ? timeline.begin[task] : first[rank];
+    last[rank] = timeline.end[task];
   }
-  EXPECT_NE(OrderOf(ScheduleKind::kDualPipe, 4, 1, 0, 8).error().message.find("dualpipe"),
-            std::string::npos);
+  Spans spans = {.bubble = timeline.makespan - busy.front()};
+  for (size_t rank = 0; rank < ranks; ++rank) {
+    EXPECT_EQ(busy[rank], busy[0]);
+    spans.inside = std::max(spans.inside, last[rank] - first[rank] - busy[rank]);
+  }
+  return spans;
+}
+
+// (p - 1)(F + B - W), whatever the three are while F >= W.
+TEST(PipelineScheduleTest, ZeroBubbleH1HasTheBubbleOfThePaper) {
+  for (const SlotTimes& times : {SlotTimes{10, 10, 10}, SlotTimes{10, 12, 8}}) {
+    for (const int64_t pp : {1, 2, 3, 4, 8, 16}) {
+      for (const int64_t m : {2 * pp, 5 * pp}) {
+        EXPECT_EQ(SpansOf(ScheduleKind::kZeroBubbleH1, pp, 1, m, times).bubble,
+                  (pp - 1) * (times.forward + times.input - times.weight));
+      }
+    }
+  }
+}
+
+// No rank waits once it has begun; rank r begins r forwards late, and the step ends when the last
+// does.
+TEST(PipelineScheduleTest, ZeroBubbleVHasNoBubbleAtEqualCosts) {
+  for (const int64_t pp : {2, 3, 4, 8, 16}) {
+    for (const int64_t m : {2 * pp, 5 * pp}) {
+      const Spans spans = SpansOf(ScheduleKind::kZeroBubbleV, pp, 2, m, {10, 10, 10});
+      EXPECT_EQ(spans.inside, 0);
+      EXPECT_EQ(spans.bubble, (pp - 1) * 10);
+    }
+  }
+}
+
+// (p/2 - 1)(F&B + B - 3W) with F&B = F + B, B of both gradients.
+TEST(PipelineScheduleTest, DualPipeHasTheBubbleOfItsAuthors) {
+  for (const int64_t pp : {2, 4, 6, 8, 16}) {
+    for (const int64_t m : {2 * pp, 2 * pp + 2, 5 * pp}) {
+      EXPECT_EQ(SpansOf(ScheduleKind::kDualPipe, pp, 1, m, {10, 10, 10}).bubble,
+                (pp / 2 - 1) * (30 + 20 - 30));
+    }
+  }
+}
+
+// In micro-batches of a rank's chunks: ZB-H1 as 1F1B, ZB-V p, DualPipe p + 1.
+TEST(PipelineScheduleTest, PeakInFlightOfZeroBubbleIsTheClosedForm) {
+  for (const int64_t pp : {2, 4, 8}) {
+    for (const int64_t m : {2 * pp, 6 * pp}) {
+      for (int64_t rank = 0; rank < pp; ++rank) {
+        const auto peak = [&](ScheduleKind kind, int64_t vpp) {
+          return PeakChunksInFlight(OrderOf(kind, pp, vpp, rank, m).value());
+        };
+        EXPECT_EQ(peak(ScheduleKind::kZeroBubbleH1, 1), pp - rank);
+        EXPECT_EQ(peak(ScheduleKind::kZeroBubbleV, 2), 2 * pp);
+        EXPECT_EQ(peak(ScheduleKind::kDualPipe, 1), pp + 1);
+      }
+    }
+  }
 }
 
 TEST(PipelineScheduleTest, RefusesWhatTheSchedulesCannotRun) {
@@ -129,6 +221,11 @@ TEST(PipelineScheduleTest, RefusesWhatTheSchedulesCannotRun) {
   EXPECT_EQ(code(ScheduleKind::kOneForwardOneBackward, 1, 0), ErrorCode::kInvalidArgument);
   EXPECT_EQ(code(ScheduleKind::kInterleaved, 0, 8), ErrorCode::kInvalidArgument);
   EXPECT_EQ(code(ScheduleKind::kGPipe, 1, int64_t{1} << 40), ErrorCode::kOutOfRange);
+  EXPECT_EQ(code(ScheduleKind::kZeroBubbleH1, 2, 8), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code(ScheduleKind::kZeroBubbleV, 1, 8), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(code(ScheduleKind::kDualPipe, 1, 6), ErrorCode::kInvalidArgument);  // fewer than 2·pp
+  EXPECT_EQ(code(ScheduleKind::kDualPipe, 1, 9), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(OrderOf(ScheduleKind::kDualPipe, 3, 1, 0, 8).error().code, ErrorCode::kInvalidArgument);
   EXPECT_THROW((void)OrderOf(ScheduleKind::kGPipe, 4, 1, 4, 8), InternalError);
 }
 
