@@ -56,6 +56,16 @@ struct UnmeasuredOperation {
   Evidence evidence = Evidence::kAnalytic;
 };
 
+/// Where a kind of operation stands under its GPU's roofline (sim/training/roofline_position.h).
+struct OperationPosition {
+  std::string name;             // "layer forward: query, key, value"
+  std::string_view bound = {};  // "compute", "memory", "latency" or "network"
+  double intensity = 0.0;       // FLOP a byte of memory traffic; 0: a collective
+  double seconds = 0.0;         // busy, a rank and step
+  double share = 0.0;           // of all busy time
+  double of_bound = 0.0;        // of the rate that its bound allows at the vendor's figures
+};
+
 inline constexpr size_t kNumEvidence = 4;
 
 /// What was simulated: decides which metrics lead.
@@ -82,14 +92,15 @@ struct Report {
       title;  // "llama-3.1-70b, 64 x h100-sxm, tp 4 pp 4 dp 4, 8,192 tokens x 128 sequences"
   std::map<std::string, std::string> settings;  // resolved: "training.parallelism.tp" -> "4"
   std::vector<Metric> metrics;
-  std::vector<Share> time;  // adds up to step_time (training), pass_time (forward), e2el.mean
-                            // (serving); traffic: none, its items overlap
-  std::vector<Share> memory;                   // adds up to memory.peak
+  std::vector<Share> time;    // adds up to step_time (training), pass_time (forward), e2el.mean
+                              // (serving); traffic: none, its items overlap
+  std::vector<Share> memory;  // adds up to memory.peak
   std::optional<UsedCalibration> calibration;  // unset: every cost is analytic
   /// Of the time of all operations (busy, not exposed), by Evidence; adds up to 1, or is all 0.
   /// Serving: of a request of mean lengths at the mean batch.
   std::array<double, kNumEvidence> evidence = {};
   std::vector<UnmeasuredOperation> unmeasured;  // largest share first
+  std::vector<OperationPosition> operations;    // training: largest share first
   std::vector<Assumption> assumptions;
   std::vector<Error> warnings;
   bool fits = true;

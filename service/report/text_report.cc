@@ -90,6 +90,7 @@ Table Metrics(const sim::Report& report, bool is_wide) {
   for (const sim::Metric& metric : report.metrics) {
     // The breakdowns below show the parts; the whole is the row above them.
     const bool is_part = metric.name.starts_with("time.") ||
+                         metric.name.starts_with("critical_path.") ||
                          (metric.name == "gpus" && report.kind == sim::ReportKind::kTraining) ||
                          (metric.name.starts_with("memory.") && metric.name != "memory.peak" &&
                           metric.name != "memory.allocated");
@@ -102,6 +103,28 @@ Table Metrics(const sim::Report& report, bool is_wide) {
     }
   }
   return table;
+}
+
+/// What bounds each kind of operation; those below a thousandth of the time are left out.
+std::string Operations(const sim::Report& report) {
+  Table table{.columns = {{"operation"},
+                          {"share", Align::kRight},
+                          {"a step", Align::kRight},
+                          {"bound by"},
+                          {"FLOP/B", Align::kRight},
+                          {"of its bound", Align::kRight}},
+              .rows = {}};
+  for (const sim::OperationPosition& operation : report.operations) {
+    if (operation.share < 0.001) {
+      break;
+    }
+    const bool is_network = operation.bound == "network";
+    table.rows.push_back({operation.name, PercentText(operation.share),
+                          ValueText(operation.seconds, "s"), std::string(operation.bound),
+                          is_network ? "-" : fmt::format("{:.3g}", operation.intensity),
+                          is_network ? "-" : PercentText(operation.of_bound)});
+  }
+  return table.rows.empty() ? "" : "\n" + RenderTable(table, OutputFormat::kTable);
 }
 
 std::string Assumptions(const sim::Report& report) {
@@ -137,6 +160,7 @@ std::string RenderText(const SimulationResult& result, bool is_wide) {
   text += Breakdown(MemoryHeading(report.kind), report.memory, "B");
   text += Trust(report);
   if (is_wide) {
+    text += Operations(report);
     text += Assumptions(report);
     text += "\nsettings\n";
     for (const auto& [path, value] : report.settings) {

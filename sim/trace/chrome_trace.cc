@@ -89,15 +89,28 @@ void ChromeTrace::Slice(int64_t pid, int64_t tid, std::string_view name, std::st
   }
   Time("ts", begin);
   Time("dur", duration);
+  Arguments(arguments);
+  Close();
+}
+
+void ChromeTrace::Arguments(std::span<const Argument> arguments) {
+  std::string_view separator = ",\"args\":{";
+  for (const Argument& argument : arguments) {
+    fmt::format_to(std::back_inserter(buffer_), "{}{}:{}", separator, Quoted(argument.name),
+                   ValueText(argument));
+    separator = ",";
+  }
   if (!arguments.empty()) {
-    std::string_view separator = ",\"args\":{";
-    for (const Argument& argument : arguments) {
-      fmt::format_to(std::back_inserter(buffer_), "{}{}:{}", separator, Quoted(argument.name),
-                     ValueText(argument));
-      separator = ",";
-    }
     buffer_.push_back('}');
   }
+}
+
+void ChromeTrace::Mark(int64_t pid, std::string_view name, engine::Picoseconds at,
+                       std::span<const Argument> arguments) {
+  Open('i', name, pid, 0);
+  Time("ts", at);
+  fmt::format_to(std::back_inserter(buffer_), ",\"s\":\"p\"");
+  Arguments(arguments);
   Close();
 }
 

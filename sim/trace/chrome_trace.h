@@ -2,8 +2,8 @@
 /// chrome://tracing open: a process a rank, a track a stream, slices, counters and arrows.
 ///
 /// Format: "Trace Event Format" of the Catapult project: M metadata, X complete slices, C counters,
-/// s and f flow arrows. Times are microseconds with six decimals, so a picosecond is kept in the
-/// file; Perfetto itself shows whole nanoseconds.
+/// i instants, s and f flow arrows. Times are microseconds with six decimals, so a picosecond is
+/// kept in the file; Perfetto itself shows whole nanoseconds.
 ///
 /// Streaming: memory is constant in the length of the trace. The same calls write the same bytes.
 /// Any name is legal: it is escaped, and bytes that are not UTF-8 become U+FFFD.
@@ -55,6 +55,9 @@ class ChromeTrace {
              std::span<const Argument> arguments = {});
   /// `value` from `at` until the next one of this name. Not finite: written as 0.
   void Counter(int64_t pid, std::string_view name, engine::Picoseconds at, double value);
+  /// An instant of a process, marked across its tracks.
+  void Mark(int64_t pid, std::string_view name, engine::Picoseconds at,
+            std::span<const Argument> arguments = {});
   /// `id` joins the two ends and is used once a trace.
   void Arrow(uint64_t id, std::string_view name, ArrowEnd from, ArrowEnd to);
 
@@ -67,6 +70,7 @@ class ChromeTrace {
   void Open(char phase, std::string_view name, int64_t pid, int64_t tid);
   void Metadata(std::string_view kind, int64_t pid, int64_t tid, std::string_view argument);
   void Time(std::string_view key, engine::Picoseconds value);
+  void Arguments(std::span<const Argument> arguments);
   void Close();
 
   std::ostream& out_;

@@ -8,6 +8,18 @@ using workloads::AxisCollective;
 using workloads::Step;
 using workloads::StepPart;
 
+namespace {
+
+/// Whose peak its FLOPs are held against.
+DType RateDtypeOf(const Operation& operation) {
+  if (std::holds_alternative<MemoryBound>(operation)) {
+    return DType::kFp32;
+  }
+  return std::visit([](const auto& known) { return known.dtype; }, operation);
+}
+
+}  // namespace
+
 Cause CauseOf(const Operation& operation) {
   // Products by the batch are those of attention by several kernels, and so is its softmax.
   const auto* gemm = std::get_if<Gemm>(&operation);
@@ -37,6 +49,8 @@ Cause CauseOf(workloads::Axis axis) {
     case workloads::Axis::kExpertData:
     case workloads::Axis::kShard:
     case workloads::Axis::kReplica:
+    case workloads::Axis::kExpertShard:
+    case workloads::Axis::kExpertReplica:
       return Cause::kDataParallel;
   }
   return Cause::kTensorParallel;
@@ -81,23 +95,33 @@ Result<CostedPass> CostPass(std::span<const Step> steps, HostOfPass host_of_pass
   for (const Step& step : steps) {
     CostedStep costed{.name = step.name};
     if (const auto* collective = std::get_if<AxisCollective>(&step.work)) {
-      const RankGroup group = workloads::GroupOf(layout, collective->axis);
+      RankGroup group = workloads::GroupOf(layout, collective->axis);
       if (group.ranks <= 1) {
         continue;
       }
+      if (collective->kind == CollectiveKind::kSend) {
+        group = workloads::NeighboursIn(group);
+      }
       costed.is_collective = true;
       costed.cause = CauseOf(collective->axis);
+      costed.axis = collective->axis;
       const Collective asked{collective->kind, collective->bytes, group, collective->dtype};
       ASSIGN_OR_RETURN(const Cost cost, time.CostOf(asked));
       costed.duration = Duration::Of(cost);
       pass.reliance.Add(asked, cost);
     } else {
       const Operation& operation = std::get<Operation>(step.work);
-      ASSIGN_OR_RETURN(const Cost cost, time.CostOf(operation));
+      ASSIGN_OR_RETURN(Cost cost, time.CostOf(operation));
+      cost.mean = cost.mean * step.slowdown.mean;
+      cost.low = cost.low * step.slowdown.low;
+      cost.high = cost.high * step.slowdown.high;
       // A collective that recomputation repeats stays communication; arithmetic that it repeats is
       // recomputation.
       costed.cause = step.part == StepPart::kRecompute ? Cause::kRecompute : CauseOf(operation);
       costed.duration = Duration::Of(cost);
+      costed.flops = FlopsOf(operation);
+      costed.bytes = BytesOf(operation);
+      costed.dtype = RateDtypeOf(operation);
       pass.reliance.Add(operation, cost);
     }
     costed.runs_beside_next = costed.is_collective && step.runs_beside_next;

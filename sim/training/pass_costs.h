@@ -42,6 +42,10 @@ struct CostedStep {
   Duration duration = {};
   Duration host = {};                               // of issuing it
   workloads::Axis axis = workloads::Axis::kTensor;  // of a collective: who takes part
+  // Of arithmetic: what it must do, and in which type.
+  Flops flops = {};
+  Bytes bytes = {};
+  DType dtype = DType::kBf16;
 };
 
 /// One pass (forward or backward) through a layer: its steps in order, each waiting for the one

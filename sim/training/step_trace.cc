@@ -29,24 +29,49 @@ void WriteMemory(const StepProgram& step, const engine::Timeline& timeline,
     engine::Picoseconds at;
     uint32_t rank;
     double bytes;
+    engine::TaskIndex task;
   };
   std::vector<Change> changes;
   for (const MemoryChange& change : step.memory_changes) {
     changes.push_back({change.at_end ? timeline.end[change.task] : timeline.begin[change.task],
-                       change.rank, change.bytes});
+                       change.rank, change.bytes, change.task});
   }
   std::stable_sort(changes.begin(), changes.end(),
                    [](const Change& a, const Change& b) { return a.at < b.at; });
-  std::vector<double> held(memory.size());
+  constexpr std::string_view kAllocated = "memory allocated (bytes)";
+  struct Held {
+    double bytes = 0.0;
+    double fullest = 0.0;
+    Change at_fullest = {};
+  };
+  std::vector<Held> held(memory.size());
   for (uint32_t rank = 0; rank < memory.size(); ++rank) {
     const MemoryUse& use = memory[rank];
-    held[rank] = (use.weights + use.gradients + use.optimizer).base();
-    trace.Counter(trace::ProcessOf(rank), "memory allocated (bytes)", 0, held[rank]);
+    const int64_t process = trace::ProcessOf(rank);
+    held[rank].bytes = (use.weights + use.gradients + use.optimizer).base();
+    // What stays as it is through the step, level by level.
+    trace.Counter(process, "memory: weights (bytes)", 0, use.weights.base());
+    trace.Counter(process, "memory: gradients (bytes)", 0, use.gradients.base());
+    trace.Counter(process, "memory: optimizer states (bytes)", 0, use.optimizer.base());
+    trace.Counter(process, kAllocated, 0, held[rank].bytes);
   }
   for (const Change& change : changes) {
-    held[change.rank] += change.bytes;
-    trace.Counter(trace::ProcessOf(change.rank), "memory allocated (bytes)", change.at,
-                  held[change.rank]);
+    Held& rank = held[change.rank];
+    rank.bytes += change.bytes;
+    if (rank.bytes > rank.fullest) {
+      rank.fullest = rank.bytes;
+      rank.at_fullest = change;
+    }
+    trace.Counter(trace::ProcessOf(change.rank), kAllocated, change.at, rank.bytes);
+  }
+  for (uint32_t rank = 0; rank < held.size(); ++rank) {
+    if (held[rank].fullest > 0.0) {
+      const Change& change = held[rank].at_fullest;
+      const std::string& task = step.program.labels()[step.program.task_labels()[change.task]].name;
+      trace.Mark(trace::ProcessOf(rank), "memory peak", change.at,
+                 std::vector<trace::Argument>{{"allocated (bytes)", held[rank].fullest},
+                                              {"in", std::string_view(task)}});
+    }
   }
 }
 

@@ -92,6 +92,16 @@ void AddTime(sim::Report& report, const StepResults& step, const sim::TrainingSc
     report.time.push_back(
         {std::string(CauseName(cause)), std::string(CauseTitle(cause)), value.mean});
   }
+  for (size_t i = 0; i < kNumCauses; ++i) {
+    const auto cause = static_cast<Cause>(i);
+    const auto seconds = [&](Bound bound) {
+      return engine::ToSeconds(step[bound].critical_path[cause]).base();
+    };
+    if (CanHave(cause, training)) {
+      Add(report, fmt::format("critical_path.{}", CauseName(cause)),
+          {seconds(Bound::kMean), seconds(Bound::kLow), seconds(Bound::kHigh)}, "s");
+    }
+  }
 }
 
 void AddRates(sim::Report& report, const sim::Scenario& scenario, const StageCosts& stages,
@@ -130,6 +140,7 @@ void AddMemory(sim::Report& report, const sim::Scenario& scenario,
       memory.begin(), memory.end(),
       [](const MemoryUse& a, const MemoryUse& b) { return a.allocated() < b.allocated(); });
   const double allocated = worst->allocated().base();
+  const auto fullest_rank = static_cast<double>(worst - memory.begin());
   const workloads::Allocator& allocator = scenario.training->framework.allocator;
   const double context = allocator.context.base();
   const double reserve = 0.5 * (allocator.reserved_low + allocator.reserved_high) - 1.0;
@@ -139,6 +150,7 @@ void AddMemory(sim::Report& report, const sim::Scenario& scenario,
   const auto exact = [](double value) { return Ranged{value, value, value}; };
   Add(report, "memory.peak", peak, "B");
   Add(report, "memory.allocated", exact(allocated), "B");
+  Add(report, "memory.fullest_rank", exact(fullest_rank), "1");
   const double capacity = scenario.cluster.gpu.memory.capacity.base();
   report.fits = peak.mean <= capacity;
   Add(report, "memory.capacity", exact(capacity), "B");
@@ -156,29 +168,6 @@ void AddMemory(sim::Report& report, const sim::Scenario& scenario,
        {allocated * reserve, allocated * (allocator.reserved_low - 1.0),
         allocated * (allocator.reserved_high - 1.0)});
   part("context", "CUDA context", exact(context));
-
-  const auto largest =
-      std::max_element(report.memory.begin(), report.memory.end(),
-                       [](const sim::Share& a, const sim::Share& b) { return a.value < b.value; });
-  const std::string cure = largest->name == "activations"
-                               ? "training.recompute=full, a smaller micro_batch or more tp"
-                               : "more tp or pp, or training.sharding=zero-1";
-  if (!report.fits) {
-    report.warnings.push_back(
-        {.code = ErrorCode::kFailedPrecondition,
-         .message =
-             fmt::format("does not fit: {} of {} a GPU, {} too much; the largest part is {}",
-                         Format(Bytes::FromBase(peak.mean)), Format(Bytes::FromBase(capacity)),
-                         Format(Bytes::FromBase(peak.mean - capacity)), largest->title),
-         .hint = "try " + cure});
-  } else if (peak.b > capacity) {
-    report.warnings.push_back(
-        {.code = ErrorCode::kFailedPrecondition,
-         .message =
-             fmt::format("may not fit: {} to {} of {} a GPU", Format(Bytes::FromBase(peak.a)),
-                         Format(Bytes::FromBase(peak.b)), Format(Bytes::FromBase(capacity))),
-         .hint = "to be safe, try " + cure});
-  }
 }
 
 /// Matrices in one data type; vector FLOPs only where gradients are added by a kernel of their own.

@@ -16,6 +16,7 @@ namespace ridgeline::training {
 struct StepResult {
   engine::Picoseconds makespan = 0;
   std::vector<CauseTimes> by_rank;
+  CauseTimes critical_path = {};  // adds up to the makespan (critical_path.h)
 };
 
 struct StepResults {

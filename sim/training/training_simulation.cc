@@ -1,11 +1,16 @@
 #include "sim/training/training_simulation.h"
 
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "sim/compute/operation_time.h"
 #include "sim/engine/event_engine.h"
 #include "sim/engine/static_sweep.h"
+#include "sim/training/critical_path.h"
+#include "sim/training/full_rank.h"
+#include "sim/training/memory_advice.h"
+#include "sim/training/roofline_position.h"
 #include "sim/training/run_report.h"
 #include "sim/training/stage_costs.h"
 #include "sim/training/step_program.h"
@@ -37,6 +42,7 @@ Result<StepResults> RunStep(StepProgram& step, sim::Executor executor, const Sto
     StepResult& result = results.at[static_cast<size_t>(bound)];
     result.makespan = timeline.makespan;
     result.by_rank = BookTime(step, timeline, bound);
+    result.critical_path = CriticalPathByCause(step, timeline, bound);
     for (const CauseTimes& times : result.by_rank) {
       CHECK(times.total() == timeline.makespan, "{} ps booked of {}", times.total(),
             timeline.makespan);
@@ -78,14 +84,24 @@ Result<sim::Report> SimulateTraining(const sim::Scenario& scenario,
   ASSIGN_OR_RETURN(const std::vector<MemoryUse> memory, CountMemory(training, stages));
   ASSIGN_OR_RETURN(StepProgram step,
                    BuildStepProgram(training, stages, epilogue, Detail::kSlots, options.stop));
-  ASSIGN_OR_RETURN(const StepResults results, RunStep(step, options.executor, options.stop));
+  ASSIGN_OR_RETURN(StepResults results, RunStep(step, options.executor, options.stop));
+  std::optional<RankStudy> ranks;
+  if (workloads::SimulatesEveryRank(training.ranks)) {
+    ASSIGN_OR_RETURN(ranks, StudyRanks(scenario, stages, epilogue, results, options.stop));
+    results = ranks->results;
+  }
   if (options.trace != nullptr) {
     RETURN_IF_ERROR(
         WriteStepTrace(training, stages, epilogue, memory, options.stop, *options.trace));
   }
   sim::Report report = WriteReport(scenario, time, stages, memory, results);
+  report.operations = RooflinePositions(scenario, stages);
+  AddMemoryAdvice(report, scenario, time, options.stop);
   reliance.WriteInto(report, time);
   RETURN_IF_ERROR(AddRun(report, scenario, results));
+  if (ranks) {
+    AddRanks(report, training, *ranks);
+  }
   return report;
 }
 
