@@ -5,6 +5,7 @@
 
 #include "hardware/roofline.h"
 #include "sim/network/alpha_beta.h"
+#include "sim/network/collective_plan.h"
 #include "sim/network/runner_choice.h"
 
 namespace ridgeline::compute {
@@ -18,6 +19,7 @@ OperationTime OperationTime::Analytic(const hardware::Cluster& cluster) {
 OperationTime OperationTime::Of(const hardware::Cluster& cluster, const Stop& stop) {
   OperationTime time;
   time.described_ = std::make_shared<const hardware::Gpu>(cluster.gpu);
+  time.cluster_ = std::make_shared<const hardware::Cluster>(cluster);
   time.measured_ = cluster.measured;
   if (cluster.measured == nullptr) {
     time.gpu_ = std::make_unique<hardware::Roofline>(cluster.gpu);
@@ -76,6 +78,10 @@ Result<Cost> OperationTime::CostOf(const Collective& collective) const {
     return Fail(*fabric_error_);
   }
   return flows_ != nullptr ? flows_->Price(collective) : network_->CostOf(collective);
+}
+
+int OperationTime::ChannelsOf(const Collective& collective) const {
+  return network::PlanOf(collective, *cluster_).channels;
 }
 
 std::vector<hardware::RateInUse> OperationTime::RatesFor(const hardware::RunProfile& run) const {

@@ -42,9 +42,23 @@ class OperationTime {
     return time;
   }
 
+  /// The same costs where products and attention take `pace` times as long: those of the slowest of
+  /// many GPUs (slowest_gpu.h). CostOf(operation) alone minds it.
+  OperationTime AtPace(double pace) const {
+    OperationTime time = *this;
+    time.pace_ = pace;
+    return time;
+  }
+
   /// In a run of seconds and more, at the clocks that the GPU then keeps.
   Result<Cost> CostOf(const Operation& operation) const {
-    return OfKernel(gpu_->CostInLongRun(operation, load_), operation);
+    Result<Cost> cost = OfKernel(gpu_->CostInLongRun(operation, load_), operation);
+    if (cost && !std::holds_alternative<MemoryBound>(operation)) {
+      cost->mean = pace_ * cost->mean;
+      cost->low = pace_ * cost->low;
+      cost->high = pace_ * cost->high;
+    }
+    return cost;
   }
   /// By itself, at the clocks of a moment.
   Result<Cost> BurstCostOf(const Operation& operation) const {
@@ -60,6 +74,8 @@ class OperationTime {
   /// Errors: under `flow` and `simgrid` those of the fabric and of the runner (hardware/
   /// fabric_graph.h, sim/engine/traffic.h); none under `analytic`.
   Result<Cost> CostOf(const Collective& collective) const;
+  /// Thread blocks that the collective library's kernels run for it, one on a multiprocessor each.
+  int ChannelsOf(const Collective& collective) const;
   /// The flows behind it; null under `analytic` and on one node: inside a node no flows are run.
   const network::FlowCollectives* flows() const { return flows_.get(); }
 
@@ -82,12 +98,14 @@ class OperationTime {
   // Shared: measured tables live with the cluster's profile, and outlive whoever asks them.
   std::shared_ptr<const hardware::CostModel> gpu_;
   std::shared_ptr<const hardware::Gpu> described_;
+  std::shared_ptr<const hardware::Cluster> cluster_;
   std::shared_ptr<const hardware::MeasuredCosts> measured_;  // of the cluster; may be null
   std::shared_ptr<const hardware::CollectiveCost> network_;
   std::shared_ptr<const network::FlowCollectives> flows_;  // is network_; null: closed forms
   std::shared_ptr<const Error> fabric_error_;              // why there are no flows; null: nothing
   double load_ = hardware::kAlone;
   double range_share_ = 1;
+  double pace_ = 1;
 };
 
 }  // namespace ridgeline::compute

@@ -1,5 +1,6 @@
 #include "sim/training/pass_costs.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace ridgeline::training {
@@ -56,19 +57,67 @@ Cause CauseOf(workloads::Axis axis) {
   return Cause::kTensorParallel;
 }
 
+BoundedCauseTimes CausesOf(const CostedStep& step) {
+  BoundedCauseTimes causes;
+  Duration own;
+  for (const Bound bound : kBounds) {
+    own[bound] = step.duration[bound] - step.slowed[bound];
+  }
+  causes.Add(step.cause, own);
+  causes.Add(step.slowed_by, step.slowed);
+  return causes;
+}
+
+namespace {
+
+/// Lengthens operations and the collectives that run beside them.
+void SlowPairs(CostedPass& pass) {
+  for (size_t i = 0; i + 1 < pass.steps.size(); ++i) {
+    CostedStep& collective = pass.steps[i];
+    CostedStep& operation = pass.steps[i + 1];
+    if (!collective.runs_beside_next || operation.is_collective) {
+      continue;
+    }
+    const Duration alone = operation.duration;
+    RunTogether(operation.load, operation.duration, collective.collective_load,
+                collective.duration);
+    operation.slowed = OutlastsBy(operation.duration, alone);
+    operation.slowed_by = collective.cause;
+  }
+}
+
+/// Joins the load of a step that made the pass longer by what it is now longer than `before`.
+void JoinLoad(CostedPass& pass, const CostedStep& step, engine::Picoseconds before) {
+  const auto added = static_cast<double>(pass.total[Bound::kMean] - before);
+  ComputeLoad load;
+  if (!step.is_collective && added > 0) {
+    const double busy = std::min(1.0, static_cast<double>(step.duration[Bound::kMean]) / added);
+    load = step.load;
+    load.arithmetic *= busy;
+    load.memory *= busy;
+  }
+  pass.load.Join(static_cast<double>(before), load, added);
+}
+
+}  // namespace
+
 void SumPass(CostedPass& pass) {
   const CostedStep* beside = nullptr;  // a collective that begins with the next operation
   const auto append = [&](const CostedStep& step) {
+    const engine::Picoseconds before = pass.total[Bound::kMean];
+    const BoundedCauseTimes causes = CausesOf(step);
+    for (size_t i = 0; i < causes.at.size(); ++i) {
+      pass.causes.at.at(i) += causes.at.at(i);
+    }
     if (beside == nullptr) {
       pass.Append(CostedChain::Of(step.host, step.duration));
-      pass.causes.Add(step.cause, step.duration);
-      return;
+    } else {
+      const CostedChain collective = CostedChain::Of(beside->host, beside->duration);
+      pass.Append(CostedChain::Of(step.host, step.duration, &collective));
+      pass.causes.Add(beside->cause, OutlastsBy(beside->duration, step.duration));
+      beside = nullptr;
     }
-    const CostedChain collective = CostedChain::Of(beside->host, beside->duration);
-    pass.Append(CostedChain::Of(step.host, step.duration, &collective));
-    pass.causes.Add(step.cause, step.duration);
-    pass.causes.Add(beside->cause, OutlastsBy(beside->duration, step.duration));
-    beside = nullptr;
+    JoinLoad(pass, step, before);
   };
   const auto finish_beside = [&] {
     if (beside != nullptr) {
@@ -105,9 +154,14 @@ Result<CostedPass> CostPass(std::span<const Step> steps, HostOfPass host_of_pass
       costed.is_collective = true;
       costed.cause = CauseOf(collective->axis);
       costed.axis = collective->axis;
+      costed.bytes = collective->bytes;
+      costed.collective = collective->kind;
       const Collective asked{collective->kind, collective->bytes, group, collective->dtype};
       ASSIGN_OR_RETURN(const Cost cost, time.CostOf(asked));
       costed.duration = Duration::Of(cost);
+      if (step.runs_beside_next || costed.cause == Cause::kExpertParallel) {
+        costed.collective_load = LoadOf(asked, costed.duration, collective->multiprocessors, time);
+      }
       pass.reliance.Add(asked, cost);
     } else {
       const Operation& operation = std::get<Operation>(step.work);
@@ -122,6 +176,7 @@ Result<CostedPass> CostPass(std::span<const Step> steps, HostOfPass host_of_pass
       costed.flops = FlopsOf(operation);
       costed.bytes = BytesOf(operation);
       costed.dtype = RateDtypeOf(operation);
+      costed.load = LoadOf(costed.bytes, costed.duration, time.gpu());
       pass.reliance.Add(operation, cost);
     }
     costed.runs_beside_next = costed.is_collective && step.runs_beside_next;
@@ -134,6 +189,7 @@ Result<CostedPass> CostPass(std::span<const Step> steps, HostOfPass host_of_pass
         (recomputes ? std::exchange(host_of_pass.recomputed_layer, Seconds{}) : Seconds{}));
     pass.steps.push_back(std::move(costed));
   }
+  SlowPairs(pass);
   SumPass(pass);
   return pass;
 }

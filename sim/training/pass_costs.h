@@ -14,6 +14,7 @@
 #include "sim/engine/sim_time.h"
 #include "sim/reliance.h"
 #include "sim/training/cause.h"
+#include "sim/training/contention.h"
 #include "sim/training/host_cost.h"
 #include "workloads/lowering.h"
 
@@ -44,9 +45,18 @@ struct CostedStep {
   workloads::Axis axis = workloads::Axis::kTensor;  // of a collective: who takes part
   // Of arithmetic: what it must do, and in which type.
   Flops flops = {};
-  Bytes bytes = {};
+  Bytes bytes = {};  // of a collective: as Collective counts them
+  CollectiveKind collective = CollectiveKind::kAllReduce;
   DType dtype = DType::kBf16;
+  ComputeLoad load = {};                // of arithmetic
+  CollectiveLoad collective_load = {};  // of a collective that may run beside arithmetic
+  /// What a collective beside it adds to the duration, booked under that collective's cause.
+  Duration slowed = {};
+  Cause slowed_by = Cause::kTensorParallel;
 };
+
+/// What one task of a step spends.
+BoundedCauseTimes CausesOf(const CostedStep& step);
 
 /// One pass (forward or backward) through a layer: its steps in order, each waiting for the one
 /// before, but for collectives that run beside the next operation: only what outlasts it is
@@ -54,6 +64,7 @@ struct CostedStep {
 struct CostedPass : CostedChain {
   std::vector<CostedStep> steps;
   BoundedCauseTimes causes;
+  ComputeLoad load;        // at the mean: what bounds it, on average
   sim::Reliance reliance;  // of one execution
 };
 
@@ -75,7 +86,7 @@ struct HostOfPass {
 Result<CostedPass> CostPass(std::span<const workloads::Step> steps, HostOfPass host_of_pass,
                             const workloads::Layout& layout, const compute::OperationTime& time);
 
-/// Fills the chain and `causes` from the steps.
+/// Fills the chain, `causes` and `load` from the steps.
 void SumPass(CostedPass& pass);
 
 }  // namespace ridgeline::training
