@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -66,6 +67,16 @@ struct OperationPosition {
   double of_bound = 0.0;        // of the rate that its bound allows at the vendor's figures
 };
 
+/// What ranks that split the work in one way tell each other in a step.
+struct CommunicationUse {
+  std::string name;      // "tensor": its metrics are "communication.tensor.busy" ...
+  double busy = 0.0;     // seconds of its collectives on a rank's streams, the mean over ranks
+  double exposed = 0.0;  // of those, what computation waited for
+  double bytes = 0.0;    // that its collectives were asked for on a rank, as nccl-tests counts
+  int64_t ranks = 1;     // of a group
+  std::string where;     // "inside a node", "over 4 nodes"
+};
+
 inline constexpr size_t kNumEvidence = 4;
 
 /// What was simulated: decides which metrics lead.
@@ -101,6 +112,7 @@ struct Report {
   std::array<double, kNumEvidence> evidence = {};
   std::vector<UnmeasuredOperation> unmeasured;  // largest share first
   std::vector<OperationPosition> operations;    // training: largest share first
+  std::vector<CommunicationUse> communication;  // training, by group
   std::vector<Assumption> assumptions;
   std::vector<Error> warnings;
   bool fits = true;

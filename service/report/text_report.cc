@@ -91,6 +91,7 @@ Table Metrics(const sim::Report& report, bool is_wide) {
     // The breakdowns below show the parts; the whole is the row above them.
     const bool is_part = metric.name.starts_with("time.") ||
                          metric.name.starts_with("critical_path.") ||
+                         metric.name.starts_with("communication.") ||
                          (metric.name == "gpus" && report.kind == sim::ReportKind::kTraining) ||
                          (metric.name.starts_with("memory.") && metric.name != "memory.peak" &&
                           metric.name != "memory.allocated");
@@ -103,6 +104,25 @@ Table Metrics(const sim::Report& report, bool is_wide) {
     }
   }
   return table;
+}
+
+/// Which group of ranks talks how much, and what of it computation waits for.
+std::string Communication(const sim::Report& report) {
+  Table table{.columns = {{"communication"},
+                          {"ranks", Align::kRight},
+                          {"where"},
+                          {"bytes", Align::kRight},
+                          {"busy", Align::kRight},
+                          {"exposed", Align::kRight},
+                          {"hidden", Align::kRight}},
+              .rows = {}};
+  for (const sim::CommunicationUse& use : report.communication) {
+    const double hidden = use.busy > 0 ? std::max(0.0, 1.0 - use.exposed / use.busy) : 0.0;
+    table.rows.push_back({use.name, fmt::format("{}", use.ranks), use.where,
+                          ValueText(use.bytes, "B"), ValueText(use.busy, "s"),
+                          ValueText(use.exposed, "s"), PercentText(hidden)});
+  }
+  return table.rows.empty() ? "" : "\n" + RenderTable(table, OutputFormat::kTable);
 }
 
 /// What bounds each kind of operation; those below a thousandth of the time are left out.
@@ -160,6 +180,7 @@ std::string RenderText(const SimulationResult& result, bool is_wide) {
   text += Breakdown(MemoryHeading(report.kind), report.memory, "B");
   text += Trust(report);
   if (is_wide) {
+    text += Communication(report);
     text += Operations(report);
     text += Assumptions(report);
     text += "\nsettings\n";

@@ -154,6 +154,7 @@ Result<CostedPass> CostPass(std::span<const Step> steps, HostOfPass host_of_pass
       costed.is_collective = true;
       costed.cause = CauseOf(collective->axis);
       costed.axis = collective->axis;
+      costed.message = collective->bytes;
       costed.bytes = collective->bytes;
       costed.collective = collective->kind;
       const Collective asked{collective->kind, collective->bytes, group, collective->dtype};

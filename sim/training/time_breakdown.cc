@@ -15,7 +15,8 @@ Cause CauseOf(const StepProgram& step, TaskIndex task) {
 }
 
 bool IsInsidePass(Cause cause) {
-  return cause == Cause::kTensorParallel || cause == Cause::kExpertParallel;
+  return cause == Cause::kTensorParallel || cause == Cause::kContextParallel ||
+         cause == Cause::kExpertParallel;
 }
 
 /// A transfer that a compute stream waits for, and the task that makes it.

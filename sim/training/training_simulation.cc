@@ -12,6 +12,7 @@
 #include "sim/training/memory_advice.h"
 #include "sim/training/roofline_position.h"
 #include "sim/training/run_report.h"
+#include "sim/training/communication_use.h"
 #include "sim/training/stage_costs.h"
 #include "sim/training/step_program.h"
 #include "sim/training/step_trace.h"
@@ -54,7 +55,7 @@ Result<StepResults> RunStep(StepProgram& step, sim::Executor executor, const Sto
 /// Over the ranks of one pipeline.
 sim::Reliance RelianceOf(const sim::TrainingScenario& training, const StageCosts& stages,
                          const EpilogueCosts& epilogue) {
-  const auto micro_batches = static_cast<double>(training.micro_batches);
+  const auto micro_batches = static_cast<double>(MicroBatchesOfChunk(training));
   sim::Reliance reliance = epilogue.reliance;
   std::vector<double> times(stages.layers.size(), 0);
   for (const ChunkCosts& chunk : stages.chunks) {
@@ -96,6 +97,7 @@ Result<sim::Report> SimulateTraining(const sim::Scenario& scenario,
   }
   sim::Report report = WriteReport(scenario, time, stages, memory, results);
   report.operations = RooflinePositions(scenario, stages);
+  AddCommunication(report, training, stages, epilogue, results);
   AddMemoryAdvice(report, scenario, time, options.stop);
   reliance.WriteInto(report, time);
   RETURN_IF_ERROR(AddRun(report, scenario, results));
