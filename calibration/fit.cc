@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numeric>
 #include <optional>
+#include <set>
+#include <string>
 
 #include <fmt/format.h>
 
@@ -73,10 +75,14 @@ double SecondsAtPeak(const TimedOperation& operation, const MachineRates& rates)
   return FeaturesOf(operation, rates).compute_seconds;
 }
 
-/// Sustained points against what the tables say of a burst. Those of operations that no table of
-/// their own source holds say nothing.
+/// Sustained points against what the tables say of a burst: those of their own source, or where
+/// that has none, of any. Those of operations that no such table holds say nothing.
 SustainedLaw FitSustained(std::span<const Measurement* const> points, const hardware::Gpu& gpu,
                           const Profile& profile) {
+  std::set<std::string> burst_sources;
+  for (const FittedTable& fitted : profile.tables) {
+    burst_sources.insert(fitted.source);
+  }
   std::vector<SustainedPoint> slowdowns;
   for (const FittedTable& fitted : profile.tables) {
     std::optional<CostTable> table;
@@ -84,8 +90,9 @@ SustainedLaw FitSustained(std::span<const Measurement* const> points, const hard
       const Measurement& point = *sustained;
       Condition burst = point.condition;
       burst.clock = hardware::Clock::kBurst;
-      if (burst != fitted.condition || point.source != fitted.source || !fitted.variant.empty() ||
-          PatternOf(point.operation) != fitted.pattern) {
+      if (burst != fitted.condition || !fitted.variant.empty() ||
+          PatternOf(point.operation) != fitted.pattern ||
+          (point.source != fitted.source && burst_sources.contains(point.source))) {
         continue;
       }
       if (!table) {
