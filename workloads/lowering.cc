@@ -61,16 +61,39 @@ Bytes TransientOf(const RankShape& shape, const PartOfLayer& mixer,
 
 }  // namespace
 
-Result<LoweredLayer> LowerLayer(const LoweringRequest& request, const Layer& layer) {
-  RETURN_IF_ERROR(CheckLowering(request));
-  const RankShape shape(request);
+namespace {
+
+struct Parts {
+  PartOfLayer mixer;
+  PartOfLayer feed_forward;
+};
+
+Result<Parts> LowerParts(const RankShape& shape, const Layer& layer) {
   if (layer.extra_parameters > 0) {
     return Unimplemented("training of layers that replace a part by a plain matrix: " +
                          shape.model.model_type);
   }
   const bool norm_after = layer.norms >= 2 * NumParts(layer) && NumParts(layer) > 0;
-  ASSIGN_OR_RETURN(const PartOfLayer mixer, LowerMixer(shape, layer, norm_after));
-  ASSIGN_OR_RETURN(const PartOfLayer feed_forward, LowerWidthwise(shape, layer, norm_after));
+  Parts parts;
+  ASSIGN_OR_RETURN(parts.mixer, LowerMixer(shape, layer, norm_after));
+  ASSIGN_OR_RETURN(parts.feed_forward, LowerWidthwise(shape, layer, norm_after));
+  return parts;
+}
+
+}  // namespace
+
+Result<std::vector<RecomputeModule>> RecomputableModules(const LoweringRequest& request,
+                                                         const Layer& layer) {
+  RETURN_IF_ERROR(CheckLowering(request));
+  ASSIGN_OR_RETURN(const Parts parts, LowerParts(RankShape(request), layer));
+  return ModulesOf({.mixer = &parts.mixer, .feed_forward = &parts.feed_forward});
+}
+
+Result<LoweredLayer> LowerLayer(const LoweringRequest& request, const Layer& layer) {
+  RETURN_IF_ERROR(CheckLowering(request));
+  const RankShape shape(request);
+  ASSIGN_OR_RETURN(const Parts parts, LowerParts(shape, layer));
+  const auto& [mixer, feed_forward] = parts;
 
   LoweredLayer lowered;
   lowered.forward = mixer.forward;

@@ -74,6 +74,9 @@ struct LoweringRequest {
 
 /// One layer. UNIMPLEMENTED, with the layer's kind, for mixers whose training is not modelled yet.
 Result<LoweredLayer> LowerLayer(const LoweringRequest& request, const Layer& layer);
+/// The modules of which such a layer has a piece that can be recomputed and keeps less for it.
+Result<std::vector<RecomputeModule>> RecomputableModules(const LoweringRequest& request,
+                                                         const Layer& layer);
 /// Token embedding on the first stage.
 Result<LoweredLayer> LowerEmbedding(const LoweringRequest& request);
 /// Final norm, output projection and cross-entropy on the last stage. `backward` starts from the

@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <optional>
 #include <utility>
 
 #include "sim/compute/run_load.h"
+#include "sim/compute/slowest_gpu.h"
+#include "sim/training/lowered_layers.h"
+#include "sim/training/recompute_choice.h"
 #include "workloads/layer_placement.h"
-#include "workloads/product_pieces.h"
 
 namespace ridgeline::training {
 namespace {
@@ -16,25 +19,117 @@ using workloads::LoweredLayer;
 using workloads::Step;
 using workloads::StepPart;
 
-/// `is_decoder`: one of the model's layers, not embedding or head.
-Result<CostedLayer> CostLayer(std::string name, bool is_decoder, const LoweredLayer& lowered,
-                              const sim::TrainingScenario& training,
+/// The steps of one half of a backward. A collective goes on running beside the step after it only
+/// where that comes along.
+std::vector<Step> HalfOf(const std::vector<Step>& backward, bool is_weights) {
+  const auto is_ours = [&](const Step& step) {
+    return (step.part == StepPart::kWeightGradient) == is_weights;
+  };
+  std::vector<Step> half;
+  for (size_t i = 0; i < backward.size(); ++i) {
+    if (is_ours(backward[i])) {
+      half.push_back(backward[i]);
+      half.back().runs_beside_next =
+          backward[i].runs_beside_next && i + 1 < backward.size() && is_ours(backward[i + 1]);
+    }
+  }
+  return half;
+}
+
+/// What a layer keeps between the halves: the operands of every product of its weight gradients,
+/// input and gradient of the output, each product for itself (sail-sg/zero-bubble,
+/// megatron/core/weight_grad_store.py). All else is given up with the gradient of the input.
+Bytes SavedForWeights(const std::vector<Step>& backward) {
+  Bytes saved;
+  for (const Step& step : backward) {
+    const auto* operation = std::get_if<Operation>(&step.work);
+    if (operation == nullptr || step.part != StepPart::kWeightGradient) {
+      continue;
+    }
+    if (const auto* gemm = std::get_if<Gemm>(operation)) {
+      // [m, k] x [k, n], reduced over k, the tokens.
+      saved += static_cast<double>((gemm->m + gemm->n) * gemm->k * gemm->batch) *
+               BytesPerElement(gemm->dtype);
+    } else if (const auto* grouped = std::get_if<GroupedGemm>(operation)) {
+      saved += static_cast<double>(grouped->m * (grouped->n + grouped->k)) *
+               BytesPerElement(grouped->dtype);
+    }
+  }
+  return saved;
+}
+
+/// Ends of the range from passes over the same steps with less and more work.
+void Widen(CostedPass& pass, const CostedPass& lighter, const CostedPass& heavier) {
+  CostedPass wide;
+  wide.steps = std::move(pass.steps);
+  wide.reliance = std::move(pass.reliance);
+  for (size_t i = 0; i < wide.steps.size(); ++i) {
+    Duration& duration = wide.steps[i].duration;
+    duration[Bound::kLow] = std::min(duration[Bound::kLow], lighter.steps[i].duration[Bound::kLow]);
+    duration[Bound::kHigh] =
+        std::max(duration[Bound::kHigh], heavier.steps[i].duration[Bound::kHigh]);
+  }
+  SumPass(wide);
+  pass = std::move(wide);
+}
+
+/// Steps of a pass, as the mean load makes them and at either end of it.
+Result<CostedPass> CostAtLoads(const LayerToCost& layer,
+                               const std::function<std::vector<Step>(const LoweredLayer&)>& steps,
+                               const HostOfPass& host, const workloads::Layout& layout,
+                               const compute::OperationTime& time) {
+  ASSIGN_OR_RETURN(CostedPass pass, CostPass(steps(layer.lowered), host, layout, time));
+  if (layer.lighter && layer.heavier) {
+    ASSIGN_OR_RETURN(const CostedPass lighter, CostPass(steps(*layer.lighter), host, layout, time));
+    ASSIGN_OR_RETURN(const CostedPass heavier, CostPass(steps(*layer.heavier), host, layout, time));
+    Widen(pass, lighter, heavier);
+  }
+  return pass;
+}
+
+Result<CostedLayer> CostLayer(const LayerToCost& layer, const sim::TrainingScenario& training,
                               const compute::OperationTime& time) {
   const workloads::Layout& layout = training.layout;
+  const LoweredLayer& lowered = layer.lowered;
   HostOfPass forward = {.host = &training.framework.host};
   HostOfPass backward = {.host = &training.framework.host, .is_backward = true};
-  if (is_decoder) {
+  if (layer.is_decoder) {
     forward.layer = training.framework.host.layer_forward;
     backward.layer = training.framework.host.layer_backward;
-    if (training.recompute == workloads::Recompute::kFull) {
+    if (layer.recomputes_all) {
       backward.recomputed_layer = forward.layer;
     }
   }
+  const auto cost = [&](const std::function<std::vector<Step>(const LoweredLayer&)>& steps,
+                        const HostOfPass& host) {
+    return CostAtLoads(layer, steps, host, layout, time);
+  };
   CostedLayer costed;
-  costed.name = std::move(name);
-  costed.is_decoder = is_decoder;
-  ASSIGN_OR_RETURN(costed.forward, CostPass(lowered.forward, forward, layout, time));
-  ASSIGN_OR_RETURN(costed.backward, CostPass(lowered.backward, backward, layout, time));
+  costed.name = layer.name;
+  costed.is_decoder = layer.is_decoder;
+  costed.parameters = layer.parameters;
+  costed.matrices = layer.matrices;
+  ASSIGN_OR_RETURN(costed.forward,
+                   cost([](const LoweredLayer& at) { return at.forward; }, forward));
+  ASSIGN_OR_RETURN(costed.backward,
+                   cost([](const LoweredLayer& at) { return at.backward; }, backward));
+  if (SplitsBackward(training.schedule)) {
+    ASSIGN_OR_RETURN(
+        costed.input_gradient,
+        cost([](const LoweredLayer& at) { return HalfOf(at.backward, false); }, backward));
+    backward.layer = {};
+    backward.recomputed_layer = {};
+    ASSIGN_OR_RETURN(
+        costed.weight_gradient,
+        cost([](const LoweredLayer& at) { return HalfOf(at.backward, true); }, backward));
+    costed.saved_for_weights = SavedForWeights(lowered.backward);
+  }
+  if (training.precision == DType::kFp8) {
+    for (const workloads::WeightMatrix& matrix : layer.matrices) {
+      (matrix.is_expert ? costed.quantized.experts : costed.quantized.dense) +=
+          matrix.is_product ? matrix.elements() : 0.0;
+    }
+  }
   costed.saved_activations = lowered.saved_activations;
   costed.recompute_buffer = lowered.recompute_buffer;
   costed.model_flops = lowered.model_flops;
@@ -47,99 +142,11 @@ Result<CostedLayer> CostLayer(std::string name, bool is_decoder, const LoweredLa
   return costed;
 }
 
-/// What a rank computes with. Where parameters are cut over ranks they arrive in the type of
-/// computation, and each backward leaves new gradients in that type, to be summed as shards.
-workloads::Framework AsComputed(const sim::TrainingScenario& training) {
-  workloads::Framework framework = training.framework;
-  if (workloads::ShardsParameters(training.sharding)) {
-    framework.dtypes.parameters = GatheredDtype(training);
-    framework.dtypes.gradients = framework.dtypes.parameters;
-    framework.fusion.gradient_accumulation = false;
-    framework.gradients = workloads::GradientBuffers::kOnDemand;
-  }
-  return framework;
-}
-
-/// A distinct layer of the model before it is costed.
-struct LayerToCost {
-  std::string name;
-  bool is_decoder = true;  // one of the model's layers, not embedding or head
-  double times = 0;        // that the model has it
-  LoweredLayer lowered;
-  workloads::RankParameters parameters;
-};
-
-/// Decoder layers in the order of LayerCosts::layers, whose indices go to `index_of_kind`, then
-/// embedding and head.
-Result<std::vector<LayerToCost>> LowerLayers(const sim::TrainingScenario& training,
-                                             std::vector<size_t>& index_of_kind) {
-  const workloads::Model& model = training.model;
-  const workloads::Layout& layout = training.layout;
-  const workloads::Framework framework = AsComputed(training);
-  const bool sums_shards = workloads::ShardsParameters(training.sharding);
-  const workloads::LoweringRequest request = {
-      .model = &model,
-      .framework = &framework,
-      .layout = layout,
-      .micro_batch = training.micro_batch,
-      .sequence_length = training.sequence_length,
-      .compute = training.precision,
-      .recompute = training.recompute,
-      .recompute_detail = training.recompute_detail,
-      .experts = training.experts,
-      .fp8 = training.fp8,
-      .micro_batches = sums_shards ? 1 : training.micro_batches};
-  std::vector<LayerToCost> layers;
-  index_of_kind.assign(model.kinds.size(), SIZE_MAX);
-  for (const int kind_index : model.layers) {
-    size_t& index = index_of_kind[static_cast<size_t>(kind_index)];
-    if (index == SIZE_MAX) {
-      index = layers.size();
-      const workloads::Layer& layer = model.kinds[static_cast<size_t>(kind_index)];
-      ASSIGN_OR_RETURN(LoweredLayer lowered, workloads::LowerLayer(request, layer));
-      if (framework.overlap.tensor_parallel && layout.sequence_parallel) {
-        for (std::vector<Step>* pass : {&lowered.forward, &lowered.backward}) {
-          *pass = workloads::InPieces(*pass, layout, framework.tensor_overlap);
-        }
-      }
-      layers.push_back({.name = "layer",
-                        .is_decoder = true,
-                        .times = 0,
-                        .lowered = std::move(lowered),
-                        .parameters = workloads::ParametersOnRank(model, layer, layout)});
-    }
-    layers[index].times += 1;
-  }
-  const auto shard = static_cast<double>(model.vocabulary) * static_cast<double>(model.hidden) /
-                     static_cast<double>(layout.tp);
-  const auto positions = model.has_learned_positions ? static_cast<double>(model.max_positions) *
-                                                           static_cast<double>(model.hidden)
-                                                     : 0.0;
-  ASSIGN_OR_RETURN(LoweredLayer embedding, workloads::LowerEmbedding(request));
-  layers.push_back({.name = "embedding",
-                    .is_decoder = false,
-                    .times = 1,
-                    .lowered = std::move(embedding),
-                    .parameters = {.dense = shard + positions}});
-  const bool shares_table = model.has_tied_embeddings && layout.pp == 1;
-  const bool has_bias =
-      !model.kinds.empty() && model.kinds.front().norm == workloads::NormKind::kLayerNorm;
-  const double norms = static_cast<double>(model.hidden) * (has_bias ? 2.0 : 1.0);
-  ASSIGN_OR_RETURN(LoweredLayer head, workloads::LowerHead(request));
-  layers.push_back({.name = "head",
-                    .is_decoder = false,
-                    .times = 1,
-                    .lowered = std::move(head),
-                    .parameters = {.dense = (shares_table ? 0.0 : shard) + norms}});
-  return layers;
-}
-
 /// Of a micro-batch's forward and backward through the whole model on one GPU. Stages share it:
 /// pipelines cut the model into like parts.
-Result<compute::RunLoad> LoadOf(const std::vector<LayerToCost>& layers,
-                                const compute::OperationTime& time) {
+Result<compute::RunLoad> LoadOf(const LayersToCost& layers, const compute::OperationTime& time) {
   compute::RunLoad load(time.gpu());
-  for (const LayerToCost& layer : layers) {
+  const auto add = [&](const LayerToCost& layer) -> Status {
     for (const auto* pass : {&layer.lowered.forward, &layer.lowered.backward}) {
       for (const Step& step : *pass) {
         if (const auto* operation = std::get_if<Operation>(&step.work)) {
@@ -148,11 +155,29 @@ Result<compute::RunLoad> LoadOf(const std::vector<LayerToCost>& layers,
         }
       }
     }
+    return {};
+  };
+  for (const LayersToCost::Kind& kind : layers.kinds) {
+    RETURN_IF_ERROR(add(kind.variants.front()));
   }
+  for (const LayerToCost& layer : layers.next_token) {
+    RETURN_IF_ERROR(add(layer));
+  }
+  RETURN_IF_ERROR(add(layers.embedding));
+  RETURN_IF_ERROR(add(layers.head));
   return load;
 }
 
 }  // namespace
+
+bool KeepsGathered(const sim::TrainingScenario& training) {
+  return workloads::ShardsParameters(training.sharding) && training.layout.pp > 1 &&
+         !training.reshard;
+}
+
+workloads::PipelineChunks ChunksOf(const sim::TrainingScenario& training) {
+  return {training.schedule, training.layout.pp, training.layout.vpp};
+}
 
 DType GatheredDtype(const sim::TrainingScenario& training) {
   const DType kept = training.framework.dtypes.parameters;
@@ -160,18 +185,50 @@ DType GatheredDtype(const sim::TrainingScenario& training) {
   return BytesPerElement(compute) < BytesPerElement(kept) ? compute : kept;
 }
 
+bool KeepsWeightCopies(const sim::TrainingScenario& training) {
+  return training.precision == DType::kFp8 && training.framework.fp8_kernels.keeps_weight_copies &&
+         !workloads::ShardsParameters(training.sharding);
+}
+
+double ParametersAsKept(const sim::TrainingScenario& training, double parameters, double quantized,
+                        DType dtype) {
+  const bool keeps = training.precision == DType::kFp8 && training.fp8.keeps_weights;
+  return keeps ? parameters - quantized * (1.0 - 1.0 / BytesPerElement(dtype).base()) : parameters;
+}
+
+double PaceOf(const sim::TrainingScenario& training) {
+  return training.ranks.speed_spread > 0 ? 1.0 : compute::PaceOfSlowest(training.layout.gpus());
+}
+
 Result<LayerCosts> CostLayers(const sim::TrainingScenario& training,
                               const compute::OperationTime& time) {
-  LayerCosts costs;
-  ASSIGN_OR_RETURN(std::vector<LayerToCost> layers, LowerLayers(training, costs.index_of_kind));
+  ASSIGN_OR_RETURN(const LayersToCost layers, LowerLayers(training));
   ASSIGN_OR_RETURN(const compute::RunLoad load, LoadOf(layers, time));
-  const compute::OperationTime loaded = time.In(load);
-  for (LayerToCost& layer : layers) {
-    ASSIGN_OR_RETURN(CostedLayer costed, CostLayer(std::move(layer.name), layer.is_decoder,
-                                                   layer.lowered, training, loaded));
-    costed.parameters = layer.parameters;
+  const compute::OperationTime loaded = time.In(load).AtPace(PaceOf(training));
+  LayerCosts costs;
+  costs.memory = time.gpu().memory.capacity;
+  costs.index_of_kind.assign(training.model.kinds.size(), SIZE_MAX);
+  const auto add = [&](const LayerToCost& layer) -> Status {
+    ASSIGN_OR_RETURN(CostedLayer costed, CostLayer(layer, training, loaded));
     costs.layers.push_back(std::move(costed));
+    return {};
+  };
+  for (const LayersToCost::Kind& kind : layers.kinds) {
+    std::vector<CostedLayer> variants;
+    for (const LayerToCost& variant : kind.variants) {
+      ASSIGN_OR_RETURN(CostedLayer costed, CostLayer(variant, training, loaded));
+      variants.push_back(std::move(costed));
+    }
+    costs.index_of_kind[kind.kind] = costs.layers.size();
+    AddVariants(training, std::move(variants), costs);
   }
+  for (const LayerToCost& layer : layers.next_token) {
+    costs.next_token.assign(static_cast<size_t>(training.model.next_token_layers),
+                            costs.layers.size());
+    RETURN_IF_ERROR(add(layer));
+  }
+  RETURN_IF_ERROR(add(layers.embedding));
+  RETURN_IF_ERROR(add(layers.head));
   return costs;
 }
 
@@ -207,10 +264,17 @@ Result<std::vector<ChunkCosts>> PlaceChunks(const sim::TrainingScenario& trainin
           layers.index_of_kind[static_cast<size_t>(model.layers[static_cast<size_t>(i)])]);
     }
     if (chunk + 1 == placement->size()) {
+      costs.layers.insert(costs.layers.end(), layers.next_token.begin(), layers.next_token.end());
       costs.layers.push_back(layers.head());
     }
     chunks.push_back(std::move(costs));
   }
+  for (int64_t copy = 1; copy < ChunksOf(training).copies(); ++copy) {
+    for (int64_t chunk = 0; chunk < stages; ++chunk) {
+      chunks.push_back(chunks[static_cast<size_t>(chunk)]);
+    }
+  }
+  RETURN_IF_ERROR(ChooseVariants(training, layers, chunks));
   return chunks;
 }
 
