@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "sim/training/full_rank_stage.h"
+#include "sim/training/slot_order.h"
 
 namespace ridgeline::training {
 namespace {
@@ -84,6 +85,12 @@ class FullRankStep {
   }
 
   Status MakeOrders(const Stop& stop) {
+    if (PairsSlots(training_)) {
+      return Unimplemented(
+          "every rank simulated for itself where the experts' exchanges run behind another "
+          "micro-batch",
+          "use framework.overlap.expert_parallel: false, or leave training.ranks out");
+    }
     for (size_t rank = 0; rank < pp_; ++rank) {
       RETURN_IF_ERROR(stop.Check());
       ASSIGN_OR_RETURN(
