@@ -223,12 +223,9 @@ TEST(UnimplementedTest, NamesTheFeature) {
   Model model = Gpt(kHidden, kHeads);
   const Framework framework;
   LoweringRequest request = Request(model, framework, kSequence);
-  request.compute = DType::kFp8;
-  EXPECT_EQ(LowerLayer(request, model.kinds[0]).error().message, "fp8 training");
+  request.compute = DType::kFp4;
+  EXPECT_EQ(LowerLayer(request, model.kinds[0]).error().message, "training in fp4");
   request.compute = DType::kBf16;
-  request.layout.cp = 2;
-  EXPECT_EQ(LowerLayer(request, model.kinds[0]).error().code, ErrorCode::kUnimplemented);
-  request.layout.cp = 1;
   model.kinds[0].mixer.kind = MixerKind::kMamba2;
   EXPECT_THAT(LowerLayer(request, model.kinds[0]).error().message, testing::HasSubstr("Mamba-2"));
 }

@@ -111,6 +111,64 @@ TEST(CheckLayoutTest, SequenceParallelismMustDivideTheSequence) {
   EXPECT_TRUE(CheckLayout(Llama70B(), request));
 }
 
+// 8 KV heads over tp 2 are 4 a rank: three ranks divide neither those nor the 32 heads.
+TEST(CheckLayoutTest, AllToAllsNeedHeadsToExchange) {
+  LayoutRequest request =
+      Job({.tp = 2, .cp = 3, .context = {.exchange = ContextExchange::kAllToAll}}, 12);
+  request.sequence_length = 6144;
+  EXPECT_THAT(ErrorOf(Llama70B(), request),
+              AllOf(HasSubstr("cp 3, 64 heads and 8 KV heads over tp 2"),
+                    HasSubstr("use cp 1, 2 or 4, or exchange: ring"),
+                    HasSubstr("[training.parallelism.cp]")));
+  // Eight ranks get every KV head twice.
+  EXPECT_TRUE(CheckLayout(
+      Llama70B(), Job({.tp = 2, .cp = 8, .context = {.exchange = ContextExchange::kAllToAll}})));
+}
+
+TEST(CheckLayoutTest, InnerGroupsAreOfBothKindsAndDivideTheContext) {
+  EXPECT_THAT(ErrorOf(Llama70B(), Job({.cp = 4, .context = {.inner = 2}})),
+              AllOf(HasSubstr("inner 2"), HasSubstr("use exchange: both")));
+  EXPECT_THAT(ErrorOf(Llama70B(),
+                      Job({.cp = 4, .context = {.exchange = ContextExchange::kBoth, .inner = 3}})),
+              AllOf(HasSubstr("inner 3, cp 4"), HasSubstr("use inner 1, 2 or 4")));
+  const auto layout = CheckLayout(
+      Llama70B(), Job({.cp = 4, .context = {.exchange = ContextExchange::kBoth, .inner = 2}}));
+  ASSERT_TRUE(layout) << RenderError(layout.error());
+  EXPECT_EQ(layout->context_inner, 2);
+}
+
+TEST(CheckLayoutTest, AnOrderNamesEveryAxisOnce) {
+  using enum RankAxis;
+  EXPECT_THAT(ErrorOf(Llama70B(), Job({.order = {kTensor, kData, kData, kPipeline}})),
+              AllOf(HasSubstr("4 named, one of them twice"), HasSubstr("[tp, cp, dp, pp]")));
+  EXPECT_THAT(ErrorOf(Llama70B(), Job({.order = {kTensor, kData}})),
+              HasSubstr("2 named, one left out"));
+  EXPECT_TRUE(CheckLayout(Llama70B(), Job({.order = {kPipeline, kData, kContext, kTensor}})));
+}
+
+TEST(CheckLayoutTest, ShardingGroupsDivideReplicasAndHoldAllExperts) {
+  EXPECT_THAT(ErrorOf(Llama70B(), Job({.tp = 8, .shard = 3}, 64)),
+              AllOf(HasSubstr("shard 3, dp 8 x cp 1 = 8"), HasSubstr("use shard 1, 2, 4 or 8")));
+  const Model model = Mixture(8192, 64, 8, 28672, 8, 2, 0, 80);
+  EXPECT_THAT(ErrorOf(model, Job({.tp = 8, .ep = 8, .shard = 4}, 128)),
+              AllOf(HasSubstr("shard 4 x tp 8, ep 8 x etp 8"), HasSubstr("use a multiple of 8")));
+  EXPECT_TRUE(CheckLayout(model, Job({.tp = 8, .ep = 8, .shard = 8}, 128)));
+}
+
+// Eight experts over tp 8 and dp 4, 32 ranks: ep 8 divides no dp, and with experts in one piece it
+// divides the 32.
+TEST(CheckLayoutTest, ExpertsMayHaveTensorParallelismOfTheirOwn) {
+  const Model model = Mixture(8192, 64, 8, 28672, 8, 2, 0, 80);
+  EXPECT_FALSE(CheckLayout(model, Job({.tp = 8, .ep = 8}, 32)));
+  EXPECT_TRUE(CheckLayout(model, Job({.tp = 8, .ep = 8, .etp = 1}, 32)));
+  EXPECT_THAT(ErrorOf(model, Job({.tp = 8, .ep = 8, .etp = 16}, 32)),
+              AllOf(HasSubstr("16 x 8 = 128, 8 x 1 x 4 = 32"), HasSubstr("use etp 1, 2 or 4")));
+  EXPECT_THAT(ErrorOf(model, Job({.tp = 8, .etp = 3}, 24)),
+              AllOf(HasSubstr("etp 3, 28672 wide"), HasSubstr("[training.parallelism.etp]")));
+  EXPECT_THAT(ErrorOf(Llama70B(), Job({.tp = 8, .etp = 2}, 32)),
+              HasSubstr("needs a model with experts: etp 2"));
+}
+
 TEST(CheckLayoutTest, NonsenseIsRefusedBeforeItDivides) {
   EXPECT_THAT(ErrorOf(Llama70B(), Job({.tp = 0, .pp = -1})),
               AllOf(HasSubstr("parallelism.tp must be between 1"), HasSubstr("parallelism.pp")));
