@@ -3,6 +3,8 @@
 
 #include <iosfwd>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "base/progress.h"
 #include "base/result.h"
@@ -23,6 +25,8 @@ struct RunOptions {
   std::ostream* trace = nullptr;  // a Chrome trace is written here; may be null
   /// Serving: one CSV line a request is written here; may be null.
   std::ostream* requests = nullptr;
+  /// Training: a Chakra execution trace a pipeline rank, as a file's bytes; may be null.
+  std::vector<std::string>* chakra = nullptr;
   /// Serving: take runs of equal decode steps at once. Off gives the same answer, slower.
   bool fast_forward = true;
 };

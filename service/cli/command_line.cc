@@ -199,6 +199,7 @@ Result<CommandLine> ParseCommandLine(const std::vector<std::string>& arguments) 
   line.minimize = LastOf(words, "--minimize");
   line.gpu = LastOf(words, "--gpu").value_or("");
   line.cluster = LastOf(words, "--cluster").value_or("");
+  line.from_gpu = LastOf(words, "--from").value_or("");
   line.sizes = LastOf(words, "--sizes").value_or("");
   line.calibration = LastOf(words, "--calibration").value_or(line.calibration);
   line.is_strict_calibration = words.counts.at("--strict-calibration") > 0;

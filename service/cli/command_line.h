@@ -37,6 +37,7 @@ struct CommandLine {
   std::optional<std::string> minimize;
   std::string gpu;                       // of `cost`; empty: none
   std::string cluster;                   // likewise
+  std::string from_gpu;                  // of `replay`; empty: as recorded
   std::string sizes;                     // "8-8G*2", as written; likewise
   bool is_nccl_tests = false;            // -o nccl-tests; likewise
   std::string calibration = "auto";      // a profile's name, a path, "auto" or "none"

@@ -7,7 +7,7 @@ namespace {
 
 constexpr int kAny = -1;
 
-constexpr std::array<CommandInfo, 18> kCommands = {{
+constexpr std::array<CommandInfo, 19> kCommands = {{
     {.name = "simulate",
      .usage = "SCENARIO...",
      .summary = "one scenario (files merge left to right) -> metrics",
@@ -133,6 +133,21 @@ network.pxn=false change the network. -o nccl-tests prints that program's column
      .example = "ridgeline cost --gpu h100-sxm -o jsonl < operations.jsonl\n"
                 "echo '{\"op\":\"all_reduce\",\"ranks\":16}' |\n"
                 "  ridgeline cost --cluster h100-64 --sizes '8-8G*2' -o nccl-tests"},
+    {.name = "replay",
+     .usage = "FILE...",
+     .summary = "a trace of others executed again, here or on another GPU",
+     .details =
+         "FILE is a PyTorch profiler's JSON (export_chrome_trace, with record_shapes=True), or the "
+         "Chakra\n"
+         "traces of all ranks, in order, or their PREFIX in PREFIX.0.et, PREFIX.1.et ...\n"
+         "With --from the GPU of the trace and --gpu another one, kernels whose shape is known "
+         "take what\n"
+         "the cost model says, others go by peak or bandwidth, and gaps stay as they are. Chakra "
+         "nodes\n"
+         "without a time are priced on --gpu or --cluster by their operations and bytes.",
+     .example = "ridgeline simulate llama-3.1-8b-8xh100 --trace step.et && ridgeline replay step",
+     .min_arguments = 1,
+     .max_arguments = kAny},
     {.name = "serve",
      .usage = "",
      .summary = "the gRPC server",
@@ -179,7 +194,7 @@ clock=burst and cache=cold.)",
     {.name = "runs", .summary = "runs on a server", .is_built = false},
 }};
 
-constexpr std::array<FlagInfo, 42> kFlags = {{
+constexpr std::array<FlagInfo, 43> kFlags = {{
     {.name = "--set",
      .value = "PATH=VALUE",
      .meaning = "override one key; repeatable; PATH as in `explain`",
@@ -204,7 +219,7 @@ constexpr std::array<FlagInfo, 42> kFlags = {{
      .commands = "validate"},
     {.name = "--trace",
      .value = "FILE",
-     .meaning = "write the step or the requests as a Chrome trace (opens in Perfetto)",
+     .meaning = "write a Chrome trace (opens in Perfetto); NAME.et: Chakra traces, one a stage",
      .commands = "simulate"},
     {.name = "--requests",
      .value = "FILE",
@@ -233,7 +248,11 @@ constexpr std::array<FlagInfo, 42> kFlags = {{
     {.name = "--gpu",
      .value = "NAME",
      .meaning = "the GPU that operations run on; collectives run on a node of it",
-     .commands = "cost calibrate"},
+     .commands = "cost calibrate replay"},
+    {.name = "--from",
+     .value = "NAME",
+     .meaning = "the GPU that a trace was recorded on",
+     .commands = "replay"},
     {.name = "--write",
      .value = "FILE",
      .meaning = "where `calibrate fit` puts the profile, and `import` the points",
@@ -261,7 +280,7 @@ constexpr std::array<FlagInfo, 42> kFlags = {{
     {.name = "--cluster",
      .value = "NAME",
      .meaning = "a cluster instead of a GPU, for collectives over many nodes",
-     .commands = "cost"},
+     .commands = "cost replay"},
     {.name = "--sizes",
      .value = "FROM-TO*FACTOR",
      .meaning = "each line at these bytes, as nccl-tests' -b -e -f: 8-8G*2 (K, M, G are 1024s)",

@@ -43,5 +43,6 @@ Result<int> WhatIf(Session& session);
 Result<int> Cost(Session& session);
 Result<int> Serve(Session& session);
 Result<int> Calibrate(Session& session);
+Result<int> Replay(Session& session);
 
 }  // namespace ridgeline::cli

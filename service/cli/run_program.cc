@@ -51,7 +51,7 @@ Result<int> Dispatch(Session& session) {
       {"list", List},           {"describe", Describe},     {"validate", Validate},
       {"version", ShowVersion}, {"completion", Completion}, {"help", Help},
       {"plan", Plan},           {"whatif", WhatIf},         {"cost", Cost},
-      {"serve", Serve},         {"calibrate", Calibrate}};
+      {"serve", Serve},         {"calibrate", Calibrate},   {"replay", Replay}};
   for (const Entry& entry : kEntries) {
     if (entry.name == name) {
       return entry.run(session);

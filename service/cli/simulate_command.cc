@@ -1,5 +1,8 @@
+#include <algorithm>
 #include <filesystem>
 #include <optional>
+#include <ostream>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -22,6 +25,28 @@ bool IsForPeople(report::OutputFormat format) {
   return format == report::OutputFormat::kTable || format == report::OutputFormat::kWide;
 }
 
+constexpr std::string_view kChakraEnding = ".et";
+
+/// "step.et" is "step.0.et", "step.1.et" ...: one a pipeline rank. None unless asked for.
+Result<std::vector<AnswerFile>> OpenChakra(const CommandLine& line, const sim::Scenario& scenario) {
+  std::vector<AnswerFile> files;
+  if (!line.trace_file.ends_with(kChakraEnding)) {
+    return files;
+  }
+  if (!scenario.training) {
+    return Unimplemented("not built yet: Chakra traces of anything but a training step",
+                         "write a .json: a Chrome trace");
+  }
+  const std::string prefix =
+      line.trace_file.substr(0, line.trace_file.size() - kChakraEnding.size());
+  for (int64_t rank = 0; rank < scenario.training->layout.pp; ++rank) {
+    ASSIGN_OR_RETURN(AnswerFile file,
+                     AnswerFile::Open("--trace", fmt::format("{}.{}.et", prefix, rank)));
+    files.push_back(std::move(file));
+  }
+  return files;
+}
+
 /// Runs the scenario here; trace and requests go to their files once it is done.
 Result<sim::Report> Run(const Session& session, const sim::Scenario& scenario) {
   const CommandLine& line = session.line;
@@ -37,17 +62,29 @@ Result<sim::Report> Run(const Session& session, const sim::Scenario& scenario) {
     return InvalidArgument("--trace and --requests name one file: " + line.trace_file,
                            "give each a file of its own");
   }
-  ASSIGN_OR_RETURN(AnswerFile trace, AnswerFile::Open("--trace", line.trace_file));
+  const bool wants_chakra = line.trace_file.ends_with(kChakraEnding);
+  ASSIGN_OR_RETURN(std::vector<AnswerFile> ranks, OpenChakra(line, scenario));
+  ASSIGN_OR_RETURN(AnswerFile trace,
+                   AnswerFile::Open("--trace", wants_chakra ? "" : line.trace_file));
   ASSIGN_OR_RETURN(AnswerFile requests, AnswerFile::Open("--requests", line.requests_file));
+  std::vector<std::string> chakra;
   ASSIGN_OR_RETURN(sim::Report report,
                    sim::Simulate(scenario, {.stop = session.stop,
                                             .progress = session.progress,
                                             .executor = sim::Executor::kStaticSweep,
                                             .trace = trace.stream(),
                                             .requests = requests.stream(),
+                                            .chakra = wants_chakra ? &chakra : nullptr,
                                             .fast_forward = !line.is_stepwise}));
   RETURN_IF_ERROR(trace.Commit());
-  if (!line.trace_file.empty()) {
+  for (size_t rank = 0; rank < std::min(ranks.size(), chakra.size()); ++rank) {
+    *ranks[rank].stream() << chakra[rank];
+    RETURN_IF_ERROR(ranks[rank].Commit());
+  }
+  if (wants_chakra) {
+    session.Note(fmt::format("wrote {} Chakra traces: ridgeline replay {}", ranks.size(),
+                             line.trace_file.substr(0, line.trace_file.size() - 3)));
+  } else if (!line.trace_file.empty()) {
     session.Note(fmt::format("wrote {}: open it at ui.perfetto.dev", line.trace_file));
   }
   RETURN_IF_ERROR(requests.Commit());

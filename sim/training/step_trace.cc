@@ -77,13 +77,15 @@ void WriteMemory(const StepProgram& step, const engine::Timeline& timeline,
 
 }  // namespace
 
+Detail TraceDetail(const sim::TrainingScenario& training, const StageCosts& stages) {
+  return CountOperations(training, stages) <= kMaxSlices ? Detail::kOperations : Detail::kLayers;
+}
+
 Status WriteStepTrace(const sim::TrainingScenario& training, const StageCosts& stages,
                       const EpilogueCosts& epilogue, const std::vector<MemoryUse>& memory,
                       const Stop& stop, std::ostream& out) {
-  const Detail detail =
-      CountOperations(training, stages) <= kMaxSlices ? Detail::kOperations : Detail::kLayers;
-  ASSIGN_OR_RETURN(const StepProgram step,
-                   BuildStepProgram(training, stages, epilogue, detail, stop));
+  ASSIGN_OR_RETURN(const StepProgram step, BuildStepProgram(training, stages, epilogue,
+                                                            TraceDetail(training, stages), stop));
   const engine::Timeline timeline = engine::StaticSweep(step.program);
   std::vector<std::string> causes;
   for (size_t i = 0; i < kNumCauses; ++i) {

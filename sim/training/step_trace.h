@@ -15,6 +15,8 @@ namespace ridgeline::training {
 
 /// A slice an operation, or a layer when that would be more than kMaxSlices.
 inline constexpr size_t kMaxSlices = 2'000'000;
+/// Tasks an operation, or a layer when those would be too many.
+Detail TraceDetail(const sim::TrainingScenario& training, const StageCosts& stages);
 Status WriteStepTrace(const sim::TrainingScenario& training, const StageCosts& stages,
                       const EpilogueCosts& epilogue, const std::vector<MemoryUse>& memory,
                       const Stop& stop, std::ostream& out);

@@ -14,6 +14,7 @@
 #include "sim/training/run_report.h"
 #include "sim/training/communication_use.h"
 #include "sim/training/stage_costs.h"
+#include "sim/training/step_chakra.h"
 #include "sim/training/step_program.h"
 #include "sim/training/step_trace.h"
 #include "sim/training/time_breakdown.h"
@@ -90,6 +91,10 @@ Result<sim::Report> SimulateTraining(const sim::Scenario& scenario,
   if (workloads::SimulatesEveryRank(training.ranks)) {
     ASSIGN_OR_RETURN(ranks, StudyRanks(scenario, stages, epilogue, results, options.stop));
     results = ranks->results;
+  }
+  if (options.chakra != nullptr) {
+    ASSIGN_OR_RETURN(*options.chakra,
+                     WriteStepChakra(training, stages, epilogue, options.stop));
   }
   if (options.trace != nullptr) {
     RETURN_IF_ERROR(
