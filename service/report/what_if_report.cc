@@ -97,6 +97,29 @@ Table Variants(const planner::WhatIf& what_if, bool is_wide) {
   return table;
 }
 
+/// From the base's time to the variant's, cause by cause, with what it is after each.
+std::string Waterfall(const planner::WhatIf& what_if, const planner::Variant& variant) {
+  const sim::Metric* const before = what_if.base.Find(what_if.metric);
+  const sim::Metric* const after = variant.report ? variant.report->Find(what_if.metric) : nullptr;
+  if (before == nullptr || after == nullptr || variant.explained_by.empty()) {
+    return {};
+  }
+  Table table{.columns = {{fmt::format("base to {}", ChangesText(variant))},
+                          {"change", Align::kRight},
+                          {what_if.metric, Align::kRight}},
+              .rows = {{"base", "", Format(Seconds::FromBase(before->value), 4)}}};
+  double running = before->value;
+  for (const planner::Difference& cause : variant.explained_by) {
+    running += cause.change;
+    table.rows.push_back({cause.title,
+                          fmt::format("{}{}", cause.change < 0 ? "-" : "+",
+                                      Format(Seconds::FromBase(std::abs(cause.change)), 4)),
+                          Format(Seconds::FromBase(running), 4)});
+  }
+  table.rows.push_back({"variant", "", Format(Seconds::FromBase(after->value), 4)});
+  return "\n" + RenderTable(table, OutputFormat::kTable);
+}
+
 std::string RenderMarkdown(const WhatIfResult& result) {
   const planner::WhatIf& what_if = result.what_if;
   return fmt::format("## {}\n\n**{}**\n\n{}", what_if.base.title, Headline(what_if.base),
@@ -127,6 +150,11 @@ std::string RenderText(const WhatIfResult& result, bool is_wide) {
   std::string text =
       fmt::format("base  {}\n      {}\n\n", what_if.base.title, Headline(what_if.base));
   text += RenderTable(Variants(what_if, is_wide), OutputFormat::kTable);
+  if (is_wide) {
+    for (const planner::Variant& variant : what_if.variants) {
+      text += Waterfall(what_if, variant);
+    }
+  }
   text += Breakdown(fmt::format("{}, in the base", TimeHeading(what_if.base.kind)),
                     what_if.base.time, "s");
   text += Trust(what_if.base);
