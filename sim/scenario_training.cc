@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "sim/scenario_blocks.h"
+#include "workloads/pipeline_chunks.h"
 
 namespace ridgeline::sim {
 namespace {
@@ -21,57 +22,17 @@ void RefuseUnbuilt(const TrainingScenario& training, const Node& document,
     diagnostics.Add(ErrorAt(document, std::move(path), "not built yet: " + feature, std::move(hint),
                             ErrorCode::kUnimplemented));
   };
-  if (workloads::ShardsGradients(training.sharding) && training.layout.pp > 1) {
+  if (workloads::ShardsParameters(training.sharding) &&
+      workloads::SplitsBackward(training.schedule)) {
     refuse("training.sharding",
-           fmt::format("sharding of gradients or parameters in a pipeline: {}, pp {}",
-                       Codec<Sharding>::Write(training.sharding), training.layout.pp),
-           "use sharding: zero-1, or pp: 1");
-  }
-  if (training.schedule == ScheduleKind::kZeroBubbleH1 ||
-      training.schedule == ScheduleKind::kZeroBubbleV ||
-      training.schedule == ScheduleKind::kDualPipe) {
-    refuse("training.schedule",
-           fmt::format("zero-bubble pipeline schedules: {}",
+           fmt::format("parameters cut over ranks with weight gradients apart: {}, schedule {}",
+                       Codec<Sharding>::Write(training.sharding),
                        Codec<ScheduleKind>::Write(training.schedule)),
-           "use schedule: gpipe, 1f1b or interleaved");
+           "use sharding: zero-1 or zero-2, or schedule: 1f1b or interleaved");
   }
-  const workloads::Layout& layout = training.layout;
-  if (layout.etp > 0 && layout.etp != layout.tp) {
-    refuse("training.parallelism.etp",
-           "expert groups that take tensor-parallel ranks too (parallel folding)", "leave etp out");
-  }
-  if (layout.shard > 0 && layout.shard != layout.dp * layout.cp) {
-    refuse("training.parallelism.shard",
-           "hybrid sharding (states shared inside a group, replicas of it outside)",
-           "leave shard out");
-  }
-  if (training.recompute == workloads::Recompute::kOptimal) {
-    refuse("training.recompute",
-           fmt::format("recomputation of chosen parts: {}",
-                       Codec<workloads::Recompute>::Write(training.recompute)),
-           "use recompute: none, selective, modules, operations or full");
-  }
-  if (training.recompute_detail.layers) {
-    refuse("training.recompute_detail.layers", "recomputation of some layers only", "leave it out");
-  }
-  if (training.offload != workloads::Offload{}) {
-    refuse("training.offload", "offload to the host's memory", "leave it out");
-  }
-  if (training.optimizer != workloads::OptimizerKind::kAdam &&
-      training.optimizer != workloads::OptimizerKind::kAdamW) {
-    refuse(
-        "training.optimizer",
-        fmt::format("the optimizer {}", Codec<workloads::OptimizerKind>::Write(training.optimizer)),
-        "use adamw");
-  }
-  if (training.lora.rank > 0) {
-    refuse("training.lora", "low-rank fine-tuning (LoRA)", "leave it out");
-  }
-  if (training.experts != workloads::ExpertRouting{}) {
-    refuse("training.experts", "capacity and imbalance of experts", "leave it out");
-  }
-  if (training.ranks != workloads::RankVariation{}) {
-    refuse("training.ranks", "every rank simulated for itself", "leave it out");
+  if (training.offload.optimizer) {
+    refuse("training.offload.optimizer", "offload of optimizer states to the host's memory",
+           "leave it out");
   }
   if (training.precision != DType::kBf16 && training.precision != DType::kFp16 &&
       training.precision != DType::kFp32 && training.precision != DType::kTf32 &&
@@ -108,6 +69,14 @@ void CheckSchedule(const TrainingScenario& training, const Node& document,
         document, "training.schedule",
         fmt::format("virtual stages need the interleaved schedule: vpp {}", training.layout.vpp),
         "use schedule: interleaved, or vpp: 1"));
+    return;
+  }
+  const workloads::Layout& layout = training.layout;
+  auto broken = workloads::ScheduleRule(training.schedule, layout.pp, layout.vpp,
+                                        training.micro_batches);
+  if (broken) {
+    diagnostics.Add(ErrorAt(document, "training." + broken->key, std::move(broken->message),
+                            std::move(broken->hint)));
   }
 }
 
@@ -189,6 +158,7 @@ std::optional<TrainingScenario> ResolveTraining(const TrainingJob& job,
       .micro_batch = job.micro_batch,
       .sequence_length = job.sequence_length,
       .placement = placement,
+      .interleaves = job.schedule.value_or(ScheduleKind::kInterleaved) == ScheduleKind::kInterleaved,
       .context_exchange = framework->context_exchange};
   Result<workloads::Layout> checked = workloads::CheckLayout(*model, request);
   if (!checked) {
@@ -219,18 +189,21 @@ std::optional<TrainingScenario> ResolveTraining(const TrainingJob& job,
   training.ranks = job.ranks;
   training.schedule = job.schedule.value_or(layout->vpp > 1 ? ScheduleKind::kInterleaved
                                                             : ScheduleKind::kOneForwardOneBackward);
+  training.layout.model_copies =
+      workloads::PipelineChunks{training.schedule, layout->pp, layout->vpp}.copies();
   if (job.sharding) {
     training.sharding = *job.sharding;
   } else {
     training.sharding = DefaultSharding(*framework, document, diagnostics);
   }
-  training.reshard = job.reshard;
+  training.reshard = job.reshard.value_or(layout->pp == 1);
   framework->dtypes = DtypesOf(job, framework->dtypes);
   framework->attention = job.attention.value_or(framework->attention);
   training.model = std::move(*model);
   training.framework = *std::move(framework);
 
   RefuseUnbuilt(training, document, diagnostics);
+  CheckLayerPolicies(training, document, diagnostics);
   CheckSchedule(training, document, diagnostics);
   CheckSize(training, document, diagnostics);
   return training;
@@ -252,6 +225,16 @@ void WriteDefaults(const TrainingScenario& training, ResolvedDocument& resolved)
   resolved.Set("training.parallelism.pp", number(layout.pp));
   resolved.Set("training.parallelism.vpp", number(layout.vpp));
   resolved.Set("training.parallelism.cp", number(layout.cp));
+  if (layout.cp > 1) {
+    resolved.Set("training.parallelism.context.exchange",
+                 Codec<workloads::ContextExchange>::Write(layout.exchange));
+  }
+  if (layout.folds_experts()) {
+    resolved.Set("training.parallelism.etp", number(layout.etp));
+  }
+  if (layout.shard_groups() > 1) {
+    resolved.Set("training.parallelism.shard", number(layout.shard));
+  }
   resolved.Set("training.parallelism.ep", number(layout.ep));
   resolved.Set("training.parallelism.dp", number(layout.dp));
   resolved.Set("training.parallelism.sequence_parallel",
@@ -260,6 +243,13 @@ void WriteDefaults(const TrainingScenario& training, ResolvedDocument& resolved)
   resolved.Set("training.sharding", Codec<Sharding>::Write(training.sharding));
   if (workloads::ShardsParameters(training.sharding)) {
     resolved.Set("training.reshard", Codec<bool>::Write(training.reshard));
+  }
+  if (training.precision == DType::kFp8) {
+    resolved.Set("training.fp8.scaling", Codec<workloads::Fp8Scaling>::Write(training.fp8.scaling));
+    resolved.Set("training.fp8.keeps_weights", Codec<bool>::Write(training.fp8.keeps_weights));
+    resolved.Set("training.fp8.gathers_activations",
+                 Codec<bool>::Write(training.fp8.gathers_activations));
+    resolved.Set("training.fp8.dispatches", Codec<bool>::Write(training.fp8.dispatches));
   }
   resolved.Set("training.recompute", Codec<workloads::Recompute>::Write(training.recompute));
   resolved.Set("training.attention",

@@ -4,45 +4,16 @@
 #include <fmt/format.h>
 
 #include "sim/training/contention.h"
+#include "sim/training/replica_groups.h"
 #include "sim/training/sharded_layers.h"
 #include "sim/training/step_program.h"
+#include "sim/training/update_traffic.h"
 
 namespace ridgeline::training {
 namespace {
 
 using workloads::Axis;
 using workloads::Sharding;
-
-/// Bytes that the update of `parameters` reads and writes when 1/`shards` of the optimizer states
-/// stand on this rank. Counted from the fused kernels of Megatron-LM and Apex: gradients that keep
-/// their memory are zeroed before the step (4N); clipping reads them for the norm, and reads and
-/// writes them; Adam reads gradient, master and two moments and writes master, two moments and the
-/// compute copy.
-struct UpdateTraffic {
-  Bytes norm;
-  Bytes update;
-};
-/// `in_tables`: of the parameters, those of embedding and head.
-UpdateTraffic TrafficOf(double parameters, double in_tables, double shards, bool shards_gradients,
-                        const workloads::Framework& framework) {
-  const workloads::TrainingDtypes& dtypes = framework.dtypes;
-  const Bytes gradient = BytesPerElement(dtypes.gradients);
-  const Bytes master = BytesPerElement(dtypes.master);
-  const Bytes moment = BytesPerElement(dtypes.optimizer);
-  const bool has_master = dtypes.master != dtypes.parameters;
-  const double own = parameters / shards;
-  const double zeroed = framework.gradients == workloads::GradientBuffers::kOnDemand ? 0.0
-                        : shards_gradients                                           ? own
-                                                                                     : parameters;
-  const double clipped = framework.clips_gradients ? own : 0.0;
-  const Bytes adam = gradient + 2.0 * master + 4.0 * moment +
-                     (has_master ? BytesPerElement(dtypes.parameters) : Bytes{});
-  const workloads::UpdateKernel& kernel = framework.update;
-  const double as_long =
-      (own - in_tables / shards) * kernel.factor + in_tables / shards * kernel.tables_factor;
-  return {.norm = clipped * gradient,
-          .update = (zeroed + 2.0 * clipped) * gradient + as_long * adam};
-}
 
 /// What one kernel over many tensors moves at most: multi-tensor kernels are launched for a few
 /// hundred chunks at a time (pytorch/pytorch aten/src/ATen/native/cuda/MultiTensorApply.cuh), far
@@ -74,6 +45,7 @@ Result<Duration> CollectiveTime(const compute::OperationTime& time, const Collec
 /// The optimizer's kernels come layer by layer: each rank's update is a chain of as many equal
 /// parts.
 EpilogueCosts::Host HostOf(const workloads::HostTime& time, const StageView& stages,
+                           const workloads::PipelineChunks& places,
                            const std::vector<Duration>& update) {
   EpilogueCosts::Host host;
   host.start = HostDuration(time.step, time.step_spread);
@@ -82,8 +54,9 @@ EpilogueCosts::Host HostOf(const workloads::HostTime& time, const StageView& sta
   const Duration each = HostDuration(time.update_per_layer);
   for (size_t rank = 0; rank < update.size(); ++rank) {
     int64_t layers = 0;
-    for (size_t chunk = rank; chunk < stages.chunks.size(); chunk += update.size()) {
-      layers += static_cast<int64_t>(stages.chunks[chunk].layers.size());
+    for (int64_t local = 0; local < places.per_rank(); ++local) {
+      const int64_t chunk = places.ChunkOf(static_cast<int64_t>(rank), local);
+      layers += static_cast<int64_t>(stages.chunks[static_cast<size_t>(chunk)].layers.size());
     }
     Duration part;
     for (const Bound bound : kBounds) {
@@ -117,6 +90,42 @@ Status CostBucketCopies(const workloads::Framework& framework, double gradients,
   return {};
 }
 
+Duration Repeated(const Duration& duration, double times) {
+  Duration all;
+  for (const Bound bound : kBounds) {
+    all[bound] = static_cast<engine::Picoseconds>(static_cast<double>(duration[bound]) * times);
+  }
+  return all;
+}
+
+/// Traffic and products of one rank's update.
+Result<Duration> UpdateTime(const UpdateTraffic& traffic, const compute::OperationTime& time,
+                            sim::Reliance& reliance) {
+  ASSIGN_OR_RETURN(Duration update,
+                   MemoryTime(time, MemoryBoundKind::kOptimizer, traffic.update, reliance));
+  if (traffic.quantisation > Bytes{}) {
+    ASSIGN_OR_RETURN(const Duration quantisation,
+                     MemoryTime(time, MemoryBoundKind::kCast, traffic.quantisation, reliance));
+    update += quantisation;
+  }
+  for (const auto& [product, times] : traffic.products) {
+    ASSIGN_OR_RETURN(const Cost cost, time.CostOf(Operation{product}));
+    reliance.Add(Operation{product}, cost, times);
+    update += Repeated(Duration::Of(cost), times);
+  }
+  return update;
+}
+
+/// Parameters whose gradients are reduced together.
+struct Bucket {
+  double parameters = 0;
+  double quantized = 0;  // of those
+  void Add(double more, double more_quantized) {
+    parameters += more;
+    quantized += more_quantized;
+  }
+};
+
 /// Lengthens reductions and the layers of the backward that they run beside.
 void SlowBackward(const StageView& stages, EpilogueCosts& costs) {
   size_t reduction = 0;
@@ -125,12 +134,16 @@ void SlowBackward(const StageView& stages, EpilogueCosts& costs) {
     std::vector<Duration>& slows = costs.slows_backward.emplace_back(layers.size());
     BesideCollectives beside;
     for (size_t position = layers.size(); position-- > 0;) {
-      slows[position] = beside.Compute(stages.layers[layers[position]].backward.total);
+      const CostedLayer& layer = stages.layers[layers[position]];
+      // Where weight gradients have a slot of their own, that is what runs meanwhile.
+      const CostedPass& backward =
+          layer.weight_gradient.total[Bound::kMean] > 0 ? layer.weight_gradient : layer.backward;
+      slows[position] = beside.Compute(backward.total, backward.load);
       for (; reduction < costs.reductions.size() &&
              costs.reductions[reduction].after_chunk == chunk &&
              costs.reductions[reduction].after_layer == position;
            ++reduction) {
-        beside.Begin(costs.reductions[reduction].duration);
+        beside.Begin(costs.reductions[reduction].duration, costs.reductions[reduction].load);
       }
     }
   }
@@ -150,95 +163,93 @@ Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const 
                                    const compute::OperationTime& time) {
   const workloads::Layout& layout = training.layout;
   const workloads::TrainingDtypes& dtypes = training.framework.dtypes;
-  const RankGroup dense_group = workloads::GroupOf(layout, Axis::kData);
-  const RankGroup expert_group = workloads::GroupOf(layout, Axis::kExpertData);
+  const ReplicaGroups dense_replicas = ReplicaGroups::OfDense(layout);
+  const ReplicaGroups expert_replicas = ReplicaGroups::OfExperts(layout);
   const bool shards_parameters = workloads::ShardsParameters(training.sharding);
   const bool shards_gradients = workloads::ShardsGradients(training.sharding);
   const bool is_sharded = shards_gradients || training.sharding == Sharding::kZero1;
-  const CollectiveKind reduce =
-      is_sharded ? CollectiveKind::kReduceScatter : CollectiveKind::kAllReduce;
   const auto pp = static_cast<size_t>(layout.pp);
 
-  const Bytes full_bucket = std::max(
-      training.framework.gradient_bucket,
-      static_cast<double>(dense_group.ranks) * training.framework.gradient_bucket_per_replica);
+  const Bytes full_bucket = std::max(training.framework.gradient_bucket,
+                                     static_cast<double>(dense_replicas.all.ranks) *
+                                         training.framework.gradient_bucket_per_replica);
   EpilogueCosts costs;
   costs.reduces_every_micro_batch = shards_gradients;
-  costs.clips_gradients = training.framework.clips_gradients;
+  costs.clips_gradients = MeetsBeforeUpdate(training);
   costs.copies_gradients = CopiesGradients(training);
   ASSIGN_OR_RETURN(costs.sharded, CostShardedLayers(training, stages, time, costs.reliance));
   costs.issue_gather = HostDuration(training.framework.host.forward.collective);
   costs.issue_reduce = HostDuration(training.framework.host.backward.collective);
-  std::vector<workloads::RankParameters> held(pp);
-  std::vector<double> in_tables(pp, 0.0);
+  const StateShards shards = {
+      .dense = is_sharded ? static_cast<double>(dense_replicas.shard.ranks) : 1.0,
+      .experts = is_sharded ? static_cast<double>(expert_replicas.shard.ranks) : 1.0};
+  std::vector<UpdateCount> updates(pp, UpdateCount(training, shards));
+  const workloads::PipelineChunks places = ChunksOf(training);
   for (size_t chunk = 0; chunk < stages.chunks.size(); ++chunk) {
-    const size_t rank = chunk % pp;
+    const auto rank = static_cast<size_t>(places.RankOf(static_cast<int64_t>(chunk)));
     const std::vector<size_t>& layers = stages.chunks[chunk].layers;
-    workloads::RankParameters in_chunk;
     // Gradients become ready from the top layer down; a bucket is sent when full, the rest at the
     // chunk's end. A distributed optimizer's parameters come back bucket by bucket.
-    double dense_bucket = 0;
-    double expert_bucket = 0;
+    Bucket dense_bucket;
+    Bucket expert_bucket;
     std::vector<EpilogueCosts::Gather> gathers;
-    const auto send = [&](double& bucket, Axis axis, size_t layer) -> Status {
-      const RankGroup& group = axis == Axis::kData ? dense_group : expert_group;
-      const bool is_full = bucket * BytesPerElement(dtypes.reduce) >= full_bucket;
+    const auto send = [&](Bucket& bucket, const ReplicaGroups& replicas, size_t layer) -> Status {
+      const bool is_full = bucket.parameters * BytesPerElement(dtypes.reduce) >= full_bucket;
       if (!is_full && layer > 0) {
         return {};
       }
-      if (bucket > 0 && group.ranks > 1 && !shards_parameters) {
-        const auto duration_of = [&](CollectiveKind kind, DType dtype) {
-          const bool again = costs.reduces_every_micro_batch && kind == reduce;
-          return CollectiveTime(time, {kind, bucket * BytesPerElement(dtype), group, dtype},
-                                costs.reliance,
-                                again ? static_cast<double>(training.micro_batches) : 1.0);
-        };
-        ASSIGN_OR_RETURN(const Duration reduction, duration_of(reduce, dtypes.reduce));
+      if (bucket.parameters > 0 && replicas.all.ranks > 1 && !shards_parameters) {
+        const double times =
+            costs.reduces_every_micro_batch ? static_cast<double>(training.micro_batches) : 1.0;
+        ASSIGN_OR_RETURN(const Duration reduction,
+                         CostGradientReduction(replicas, bucket.parameters, dtypes.reduce,
+                                               is_sharded, times, time, costs.reliance));
+        const Collective all = {
+            is_sharded ? CollectiveKind::kReduceScatter : CollectiveKind::kAllReduce,
+            bucket.parameters * BytesPerElement(dtypes.reduce), replicas.all, dtypes.reduce};
         costs.reductions.push_back({.rank = rank,
                                     .after_chunk = chunk,
                                     .after_layer = layer,
                                     .duration = reduction,
-                                    .axis = axis});
+                                    .axis = replicas.reduces,
+                                    .bytes = all.bytes,
+                                    .load = LoadOf(all, reduction, std::nullopt, time)});
         if (costs.copies_gradients) {
-          RETURN_IF_ERROR(CostBucketCopies(training.framework, bucket, time, costs));
+          RETURN_IF_ERROR(CostBucketCopies(training.framework, bucket.parameters, time, costs));
         }
-        if (is_sharded) {
-          ASSIGN_OR_RETURN(const Duration gather,
-                           duration_of(CollectiveKind::kAllGather, dtypes.parameters));
+        if (is_sharded && replicas.shard.ranks > 1) {
+          const double gathered =
+              ParametersAsKept(training, bucket.parameters, bucket.quantized, dtypes.parameters);
+          ASSIGN_OR_RETURN(
+              const Duration gather,
+              CostParameterGather(replicas, gathered, dtypes.parameters, 1, time, costs.reliance));
           gathers.push_back({.rank = rank,
                              .before_chunk = chunk,
                              .before_layer = layer,
                              .duration = gather,
-                             .axis = axis});
+                             .axis = replicas.gathers,
+                             .bytes = gathered * BytesPerElement(dtypes.parameters)});
         }
       }
-      bucket = 0;
+      bucket = {};
       return {};
     };
     for (size_t position = layers.size(); position-- > 0;) {
-      const workloads::RankParameters& parameters = stages.layers[layers[position]].parameters;
-      in_chunk.dense += parameters.dense;
-      in_chunk.experts += parameters.experts;
-      in_tables[rank] += stages.layers[layers[position]].is_decoder ? 0.0 : parameters.dense;
-      dense_bucket += parameters.dense;
-      expert_bucket += parameters.experts;
-      RETURN_IF_ERROR(send(dense_bucket, Axis::kData, position));
-      RETURN_IF_ERROR(send(expert_bucket, Axis::kExpertData, position));
+      const CostedLayer& layer = stages.layers[layers[position]];
+      updates[rank].Add(layer);
+      dense_bucket.Add(layer.parameters.dense, layer.quantized.dense);
+      expert_bucket.Add(layer.parameters.experts, layer.quantized.experts);
+      RETURN_IF_ERROR(send(dense_bucket, dense_replicas, position));
+      RETURN_IF_ERROR(send(expert_bucket, expert_replicas, position));
     }
-    held[rank].dense += in_chunk.dense;
-    held[rank].experts += in_chunk.experts;
     costs.gathers.insert(costs.gathers.end(), gathers.rbegin(), gathers.rend());
   }
 
-  const auto within_node = [](const RankGroup& group) {
-    return group.ranks <= group.ranks_per_node;
-  };
-  if (training.framework.overlap.gradient_reduce && !costs.reductions.empty() &&
-      within_node(dense_group) && within_node(expert_group)) {
+  if (training.framework.overlap.gradient_reduce && !costs.reductions.empty()) {
     SlowBackward(stages, costs);
   }
 
-  if (training.model.has_tied_embeddings && layout.pp > 1) {
+  if (training.model.has_tied_embeddings && places.RankOf(0) != places.RankOf(places.count() - 1)) {
     const Bytes table = static_cast<double>(training.model.vocabulary) *
                         static_cast<double>(training.model.hidden) /
                         static_cast<double>(layout.tp) * BytesPerElement(dtypes.reduce);
@@ -251,34 +262,31 @@ Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const 
     costs.tied_reduction.back() = duration;
   }
 
-  for (size_t rank = 0; rank < pp; ++rank) {
-    const double dense_shards = is_sharded ? static_cast<double>(dense_group.ranks) : 1.0;
-    const double expert_shards = is_sharded ? static_cast<double>(expert_group.ranks) : 1.0;
-    const UpdateTraffic dense = TrafficOf(held[rank].dense, in_tables[rank], dense_shards,
-                                          shards_gradients, training.framework);
-    const UpdateTraffic experts =
-        TrafficOf(held[rank].experts, 0, expert_shards, shards_gradients, training.framework);
+  for (const UpdateCount& count : updates) {
+    const UpdateTraffic traffic = count.Traffic();
     Duration norm;
     if (costs.clips_gradients) {
-      ASSIGN_OR_RETURN(norm, MemoryTime(time, MemoryBoundKind::kGradientNorm,
-                                        dense.norm + experts.norm, costs.reliance));
+      ASSIGN_OR_RETURN(
+          norm, MemoryTime(time, MemoryBoundKind::kGradientNorm, traffic.norm, costs.reliance));
     }
-    ASSIGN_OR_RETURN(const Duration update,
-                     MemoryTime(time, MemoryBoundKind::kOptimizer, dense.update + experts.update,
-                                costs.reliance));
+    ASSIGN_OR_RETURN(const Duration update, UpdateTime(traffic, time, costs.reliance));
     costs.gradient_norm.push_back(norm);
     costs.update.push_back(update);
   }
+  // A norm, and whether a gradient is infinite.
+  const double meetings = (training.framework.clips_gradients ? 1.0 : 0.0) +
+                          (training.precision == DType::kFp16 ? 1.0 : 0.0);
   const RankGroup world = {.ranks = layout.gpus(),
                            .ranks_per_node = std::min(layout.gpus(), layout.gpus_per_node)};
   if (costs.clips_gradients) {
     ASSIGN_OR_RETURN(
-        costs.norm_reduction,
+        const Duration meeting,
         CollectiveTime(time, {CollectiveKind::kAllReduce, Bytes::FromBase(4), world, DType::kFp32},
-                       costs.reliance, static_cast<double>(pp)));
+                       costs.reliance, meetings * static_cast<double>(pp)));
+    costs.norm_reduction = Repeated(meeting, meetings);
   }
   if (HasHostTime(training.framework.host)) {
-    costs.host = HostOf(training.framework.host, stages, costs.update);
+    costs.host = HostOf(training.framework.host, stages, places, costs.update);
   }
   return costs;
 }
@@ -293,6 +301,8 @@ Status FitsClock(const sim::TrainingScenario& training, const StageView& stages,
     for (const size_t layer : chunk.layers) {
       slot += seconds(stages.layers[layer].forward.total) +
               seconds(stages.layers[layer].backward.total) +
+              seconds(stages.layers[layer].input_gradient.total) +
+              seconds(stages.layers[layer].weight_gradient.total) +
               seconds(stages.layers[layer].forward.host) +
               seconds(stages.layers[layer].backward.host);
     }

@@ -101,6 +101,14 @@ Result<LayerToCost> LowerAtLoads(LoweringRequest request, bool has_experts, cons
   return layer;
 }
 
+/// With LoRA adapters alone train, and their kernels are of no kind that an optimizer looks at.
+void FreezeAllBut(const sim::TrainingScenario& training, LayerToCost& layer) {
+  if (training.lora.rank > 0) {
+    layer.frozen = std::exchange(layer.parameters, layer.lowered.adapters);
+    layer.matrices.clear();
+  }
+}
+
 bool HasExperts(const workloads::Layer& layer) {
   return layer.feed_forward.kind == workloads::FeedForwardKind::kMixture;
 }
@@ -128,6 +136,7 @@ Result<LayersToCost::Kind> LowerKind(const sim::TrainingScenario& training,
     layer.parameters = workloads::ParametersOnRank(training.model, kind, training.layout);
     layer.matrices =
         workloads::MatricesOnRank(training.model, kind, training.layout, request.framework->fusion);
+    FreezeAllBut(training, layer);
     lowered.variants.push_back(std::move(layer));
   }
   return lowered;
@@ -152,6 +161,7 @@ Result<LayerToCost> LowerNextToken(const sim::TrainingScenario& training, Loweri
       workloads::MatricesOnRank(training.model, kind, training.layout, request.framework->fusion);
   layer.matrices.push_back(
       {.rows = training.model.hidden / training.layout.tp, .columns = 2 * training.model.hidden});
+  FreezeAllBut(training, layer);
   return layer;
 }
 
@@ -172,6 +182,7 @@ Result<LayersToCost> LowerLayers(const sim::TrainingScenario& training) {
                                    .recompute = training.recompute,
                                    .recompute_detail = training.recompute_detail,
                                    .experts = training.experts,
+                                   .lora = training.lora,
                                    .fp8 = training.fp8,
                                    .micro_batches = sums_shards ? 1 : training.micro_batches};
   LayersToCost layers;
@@ -219,6 +230,8 @@ Result<LayersToCost> LowerLayers(const sim::TrainingScenario& training) {
   if (model.next_token_layers > 0 && !model.has_tied_embeddings && !is_one_rank) {
     add_table();
   }
+  FreezeAllBut(training, layers.embedding);
+  FreezeAllBut(training, layers.head);
   return layers;
 }
 

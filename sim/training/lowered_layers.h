@@ -22,7 +22,8 @@ struct LayerToCost {
   /// Of a mixture whose load varies (ExpertRouting::imbalance_spread): the same steps with the load
   /// a deviation lower and higher.
   std::optional<workloads::LoweredLayer> lighter = {}, heavier = {};
-  workloads::RankParameters parameters = {};
+  workloads::RankParameters parameters = {};           // that train
+  workloads::RankParameters frozen = {};               // that only compute
   std::vector<workloads::WeightMatrix> matrices = {};  // that those hold, tables of words included
   bool recomputes_all = false;                         // its forward runs again whole
 };

@@ -1,9 +1,11 @@
 #include "sim/training/sharded_layers.h"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "sim/training/contention.h"
+#include "sim/training/replica_groups.h"
 
 namespace ridgeline::training {
 
@@ -22,37 +24,68 @@ Duration Scaled(const Duration& duration, double factor) {
   return scaled;
 }
 
+void SlowChunk(const StageView& stages, const std::vector<size_t>& layers,
+               std::span<ShardedLayer> sharded) {
+  // Each layer's forward has the next one's gather beside it.
+  BesideCollectives forward;
+  for (size_t position = 0; position < layers.size(); ++position) {
+    if (position + 1 < layers.size()) {
+      forward.Begin(sharded[position + 1].gather, sharded[position + 1].gather_load);
+    }
+    const CostedPass& pass = stages.layers[layers[position]].forward;
+    sharded[position].slows_forward = forward.Compute(pass.total, pass.load);
+  }
+  // Each layer's backward has the reduction of the one above beside it, then its successor's
+  // gather.
+  BesideCollectives backward;
+  for (size_t position = layers.size(); position-- > 0;) {
+    if (position > 0 && sharded[position - 1].regathers) {
+      backward.Begin(sharded[position - 1].regather, sharded[position - 1].gather_load);
+    }
+    const CostedPass& pass = stages.layers[layers[position]].backward;
+    sharded[position].slows_backward = backward.Compute(pass.total, pass.load);
+    if (position > 0) {
+      backward.Begin(sharded[position].reduce, sharded[position].reduce_load);
+    }
+  }
+}
+
 }  // namespace
 
 Result<std::vector<ShardedLayer>> CostShardedLayers(const sim::TrainingScenario& training,
                                                     const StageView& stages,
                                                     const compute::OperationTime& time,
                                                     sim::Reliance& reliance) {
-  const RankGroup dense = workloads::GroupOf(training.layout, Axis::kData);
-  const RankGroup experts = workloads::GroupOf(training.layout, Axis::kExpertData);
+  const ReplicaGroups dense = ReplicaGroups::OfDense(training.layout);
+  const ReplicaGroups experts = ReplicaGroups::OfExperts(training.layout);
   std::vector<ShardedLayer> sharded;
-  if (!workloads::ShardsParameters(training.sharding) || dense.ranks <= 1) {
+  if (!workloads::ShardsParameters(training.sharding) || dense.all.ranks <= 1) {
     return sharded;
   }
-  CHECK(stages.chunks.size() == 1, "sharded parameters on {} chunks", stages.chunks.size());
   const DType gathered = GatheredDtype(training);
   const DType reduced = training.framework.dtypes.reduce;
   const workloads::HostTime& host = training.framework.host;
-  const auto micro_batches = static_cast<double>(training.micro_batches);
-  const auto collective = [&](CollectiveKind kind, const workloads::RankParameters& parameters,
-                              DType dtype, double times) -> Result<Duration> {
-    Duration total;
-    const auto add = [&](double count, const RankGroup& group) -> Status {
-      if (count > 0 && group.ranks > 1) {
-        const Collective asked{kind, count * BytesPerElement(dtype), group, dtype};
-        ASSIGN_OR_RETURN(const Cost cost, time.CostOf(asked));
-        reliance.Add(asked, cost, times);
-        total += Duration::Of(cost);
-      }
-      return {};
-    };
-    RETURN_IF_ERROR(add(parameters.dense, dense));
-    RETURN_IF_ERROR(add(parameters.experts, experts));
+  const bool is_pipeline = training.layout.pp > 1;
+  const double micro_batches =
+      KeepsGathered(training) ? 1.0 : static_cast<double>(training.micro_batches);
+  const auto gather = [&](const workloads::RankParameters& parameters,
+                          double times) -> Result<Duration> {
+    ASSIGN_OR_RETURN(Duration total,
+                     CostParameterGather(dense, parameters.dense, gathered, times, time, reliance));
+    ASSIGN_OR_RETURN(
+        const Duration of_experts,
+        CostParameterGather(experts, parameters.experts, gathered, times, time, reliance));
+    total += of_experts;
+    return total;
+  };
+  const auto reduce = [&](const workloads::RankParameters& parameters) -> Result<Duration> {
+    ASSIGN_OR_RETURN(Duration total,
+                     CostGradientReduction(dense, parameters.dense, reduced, /*scatters=*/true,
+                                           micro_batches, time, reliance));
+    ASSIGN_OR_RETURN(const Duration of_experts,
+                     CostGradientReduction(experts, parameters.experts, reduced, /*scatters=*/true,
+                                           micro_batches, time, reliance));
+    total += of_experts;
     return total;
   };
   const auto copy_time = [&](double count, DType from, DType to, double times) -> Result<Duration> {
@@ -72,40 +105,55 @@ Result<std::vector<ShardedLayer>> CostShardedLayers(const sim::TrainingScenario&
   const bool casts_shards = training.sharding == workloads::Sharding::kFsdp &&
                             training.framework.dtypes.master != gathered;
   const bool copies_shards = training.sharding == workloads::Sharding::kFsdp;
-  const std::vector<size_t>& layers = stages.chunks.front().layers;
-  for (size_t position = 0; position < layers.size(); ++position) {
-    const workloads::RankParameters& parameters = stages.layers[layers[position]].parameters;
-    ShardedLayer layer;
-    // The top layer's backward follows its forward at once.
-    layer.regathers = training.reshard && position + 1 < layers.size();
-    const double gathers = layer.regathers ? 2 * micro_batches : micro_batches;
-    ASSIGN_OR_RETURN(layer.gather,
-                     collective(CollectiveKind::kAllGather, parameters, gathered, gathers));
-    const double own =
-        parameters.dense / static_cast<double>(dense.ranks) +
-        parameters.experts / static_cast<double>(std::max<int64_t>(experts.ranks, 1));
-    if (casts_shards) {
-      ASSIGN_OR_RETURN(const Duration cast,
-                       copy_time(own, training.framework.dtypes.master, gathered, gathers));
-      layer.gather += cast;
+  for (const ChunkCosts& chunk : stages.chunks) {
+    const std::vector<size_t>& layers = chunk.layers;
+    for (size_t position = 0; position < layers.size(); ++position) {
+      const workloads::RankParameters& parameters = stages.layers[layers[position]].parameters;
+      const workloads::RankParameters& quantized = stages.layers[layers[position]].quantized;
+      const workloads::RankParameters& frozen = stages.layers[layers[position]].frozen;
+      const workloads::RankParameters kept = {
+          .dense = ParametersAsKept(training, parameters.dense, quantized.dense, gathered) +
+                   frozen.dense,
+          .experts = ParametersAsKept(training, parameters.experts, quantized.experts, gathered) +
+                     frozen.experts};
+      ShardedLayer layer;
+      // The top layer's backward follows its forward at once, but in a pipeline.
+      layer.regathers = training.reshard && (is_pipeline || position + 1 < layers.size());
+      const double gathers = layer.regathers ? 2 * micro_batches : micro_batches;
+      ASSIGN_OR_RETURN(layer.gather, gather(kept, gathers));
+      const double own =
+          kept.dense / static_cast<double>(dense.shard.ranks) +
+          kept.experts / static_cast<double>(std::max<int64_t>(experts.shard.ranks, 1));
+      if (casts_shards) {
+        ASSIGN_OR_RETURN(const Duration cast,
+                         copy_time(own, training.framework.dtypes.master, gathered, gathers));
+        layer.gather += cast;
+      }
+      if (copies_shards) {
+        ASSIGN_OR_RETURN(const Duration into_buffer, copy_time(own, gathered, gathered, gathers));
+        layer.gather += into_buffer;
+      }
+      layer.regather = layer.gather;
+      ASSIGN_OR_RETURN(layer.reduce, reduce(parameters));
+      ASSIGN_OR_RETURN(layer.copy_out, copy(kept.total(), gathered, gathered, 1.0,
+                                            host.forward.elementwise, gathers));
+      ASSIGN_OR_RETURN(layer.copy_in, copy(parameters.total(), gathered, reduced,
+                                           training.framework.gradient_copies.sharded,
+                                           host.backward.elementwise, micro_batches));
+      layer.gathered = kept.total() * BytesPerElement(gathered);
+      layer.reduced = parameters.total() * BytesPerElement(reduced);
+      layer.gather_load =
+          LoadOf(Collective{CollectiveKind::kAllGather, kept.dense * BytesPerElement(gathered),
+                            dense.shard, gathered},
+                 layer.gather, std::nullopt, time);
+      layer.reduce_load =
+          LoadOf(Collective{CollectiveKind::kReduceScatter,
+                            parameters.dense * BytesPerElement(reduced), dense.shard, reduced},
+                 layer.reduce, std::nullopt, time);
+      sharded.push_back(layer);
     }
-    if (copies_shards) {
-      ASSIGN_OR_RETURN(const Duration into_buffer, copy_time(own, gathered, gathered, gathers));
-      layer.gather += into_buffer;
-    }
-    layer.regather = layer.gather;
-    ASSIGN_OR_RETURN(layer.reduce, collective(CollectiveKind::kReduceScatter, parameters, reduced,
-                                              micro_batches));
-    ASSIGN_OR_RETURN(layer.copy_out, copy(parameters.total(), gathered, gathered, 1.0,
-                                          host.forward.elementwise, gathers));
-    ASSIGN_OR_RETURN(layer.copy_in, copy(parameters.total(), gathered, reduced,
-                                         training.framework.gradient_copies.sharded,
-                                         host.backward.elementwise, micro_batches));
-    sharded.push_back(layer);
   }
-  if (dense.ranks <= dense.ranks_per_node) {
-    SlowSharded(stages, sharded);
-  }
+  SlowSharded(stages, sharded);
   return sharded;
 }
 
@@ -113,35 +161,19 @@ void SlowSharded(const StageView& stages, std::vector<ShardedLayer>& sharded) {
   if (sharded.empty()) {
     return;
   }
-  const std::vector<size_t>& layers = stages.chunks.front().layers;
-  // Each layer's forward has the next one's gather beside it.
-  BesideCollectives forward;
-  for (size_t position = 0; position < layers.size(); ++position) {
-    if (position + 1 < layers.size()) {
-      forward.Begin(sharded[position + 1].gather);
-    }
-    sharded[position].slows_forward =
-        forward.Compute(stages.layers[layers[position]].forward.total);
-  }
-  // Each layer's backward has the reduction of the one above beside it, then its successor's
-  // gather.
-  BesideCollectives backward;
-  for (size_t position = layers.size(); position-- > 0;) {
-    if (position > 0 && sharded[position - 1].regathers) {
-      backward.Begin(sharded[position - 1].regather);
-    }
-    sharded[position].slows_backward =
-        backward.Compute(stages.layers[layers[position]].backward.total);
-    if (position > 0) {
-      backward.Begin(sharded[position].reduce);
-    }
+  size_t first = 0;
+  for (const ChunkCosts& chunk : stages.chunks) {
+    SlowChunk(stages, chunk.layers, std::span(sharded).subspan(first, chunk.layers.size()));
+    first += chunk.layers.size();
   }
 }
 
-ShardedTasks::ShardedTasks(const EpilogueCosts& epilogue, StepLabels& labels,
+ShardedTasks::ShardedTasks(const sim::TrainingScenario& training, const StageView& stages,
+                           const EpilogueCosts& epilogue, StepLabels& labels,
                            engine::LabelIndex issue_label, RankTasks& tasks)
     : epilogue_(&epilogue),
       tasks_(&tasks),
+      keeps_gathered_(KeepsGathered(training)),
       issue_label_(issue_label),
       gathered_(epilogue.sharded.size(), kNoTask),
       copied_(epilogue.sharded.size(), kNoTask) {
@@ -157,61 +189,85 @@ ShardedTasks::ShardedTasks(const EpilogueCosts& epilogue, StepLabels& labels,
          .slows_backward =
              labels.Add("slowed by collectives", Cause::kDataParallel, layer.slows_backward)});
   }
+  first_layer_.push_back(0);
+  for (const ChunkCosts& chunk : stages.chunks) {
+    first_layer_.push_back(first_layer_.back() + chunk.layers.size());
+  }
 }
 
-void ShardedTasks::Gather(SlotKind kind, size_t position, std::vector<TaskIndex> waits) {
-  const bool is_forward = kind == SlotKind::kForward;
-  const ShardedLayer& layer = epilogue_->sharded[position];
-  const Labels& labels = labels_[position];
-  tasks_->Issue(0, epilogue_->issue_gather, issue_label_, waits);
-  gathered_[position] =
-      tasks_->Add(tasks_->streams(0).data, is_forward ? layer.gather : layer.regather,
-                  is_forward ? labels.gather : labels.regather, waits);
+void ShardedTasks::Gather(size_t layer, std::vector<TaskIndex> waits) {
+  const ShardedLayer& costs = epilogue_->sharded[layer];
+  tasks_->Issue(pass_.rank, epilogue_->issue_gather, issue_label_, waits);
+  gathered_[layer] =
+      tasks_->Add(tasks_->streams(pass_.rank).data, IsForward() ? costs.gather : costs.regather,
+                  IsForward() ? labels_[layer].gather : labels_[layer].regather, waits);
 }
 
-void ShardedTasks::CopyOut(size_t position, const CostedChain& copy) {
-  tasks_->pending(0).push_back(gathered_[position]);
-  copied_[position] = tasks_->AddChain(0, copy, labels_[position].copy_out, issue_label_);
+void ShardedTasks::CopyOut(size_t layer) {
+  tasks_->pending(pass_.rank).push_back(gathered_[layer]);
+  copied_[layer] = tasks_->AddChain(pass_.rank, epilogue_->sharded[layer].copy_out,
+                                    labels_[layer].copy_out, issue_label_);
 }
 
-void ShardedTasks::BeforeLayer(SlotKind kind, size_t position) {
-  const ShardedLayer& layer = epilogue_->sharded[position];
+void ShardedTasks::BeginPass(const ShardedPass& pass) {
+  pass_ = pass;
+  // The top layer of a backward whose parameters were given up: nothing has asked for them yet.
+  const size_t top = first_layer_[pass.chunk + 1] - 1;
+  if (!IsForward() && epilogue_->sharded[top].regathers) {
+    Gather(top, tasks_->Frontier(pass.rank));
+  }
+}
+
+void ShardedTasks::BeforeLayer(size_t position) {
+  const size_t layer = IndexOf(position);
   std::vector<TaskIndex> waits;
-  if (kind == SlotKind::kForward) {
-    if (position == 0) {
-      waits = tasks_->Frontier(0);
-    } else if (position >= 2) {
-      waits.push_back(copied_[position - 2]);
+  if (IsForward()) {
+    if (keeps_gathered_ && !pass_.is_first) {
+      return;
     }
-    Gather(kind, position, std::move(waits));
-    CopyOut(position, layer.copy_out);
+    if (position == 0) {
+      waits = tasks_->Frontier(pass_.rank);
+    } else if (position >= 2) {
+      waits.push_back(copied_[layer - 2]);
+    }
+    Gather(layer, std::move(waits));
+    CopyOut(layer);
     return;
   }
-  if (layer.regathers) {
-    CopyOut(position, layer.copy_out);
+  if (epilogue_->sharded[layer].regathers) {
+    CopyOut(layer);
   }
-  if (position > 0 && epilogue_->sharded[position - 1].regathers) {
-    waits.push_back(copied_[position]);
-    Gather(kind, position - 1, std::move(waits));
+  if (position > 0 && epilogue_->sharded[layer - 1].regathers) {
+    waits.push_back(copied_[layer]);
+    Gather(layer - 1, std::move(waits));
   }
 }
 
-void ShardedTasks::AfterLayer(SlotKind kind, size_t position) {
-  const ShardedLayer& layer = epilogue_->sharded[position];
-  if (kind == SlotKind::kForward) {
-    tasks_->AddSlowing(0, layer.slows_forward, labels_[position].slows_forward, issue_label_);
+void ShardedTasks::AfterLayer(size_t position) {
+  const size_t layer = IndexOf(position);
+  const ShardedLayer& costs = epilogue_->sharded[layer];
+  const size_t rank = pass_.rank;
+  if (keeps_gathered_ && !(IsForward() ? pass_.is_first : pass_.is_last)) {
     return;
   }
-  tasks_->AddSlowing(0, layer.slows_backward, labels_[position].slows_backward, issue_label_);
+  if (IsForward()) {
+    tasks_->AddSlowing(rank, costs.slows_forward, labels_[layer].slows_forward, issue_label_);
+    return;
+  }
+  tasks_->AddSlowing(rank, costs.slows_backward, labels_[layer].slows_backward, issue_label_);
   if (reduced_ != kNoTask) {
-    tasks_->pending(0).push_back(reduced_);
+    tasks_->pending(rank).push_back(reduced_);
   }
   std::vector<TaskIndex> waits = {
-      tasks_->AddChain(0, layer.copy_in, labels_[position].copy_in, issue_label_)};
-  tasks_->Issue(0, epilogue_->issue_reduce, issue_label_, waits);
-  reduced_ = tasks_->Add(tasks_->streams(0).data, layer.reduce, labels_[position].reduce, waits);
+      tasks_->AddChain(rank, costs.copy_in, labels_[layer].copy_in, issue_label_)};
+  tasks_->Issue(rank, epilogue_->issue_reduce, issue_label_, waits);
+  reduced_ = tasks_->Add(tasks_->streams(rank).data, costs.reduce, labels_[layer].reduce, waits);
 }
 
-void ShardedTasks::EndBackward() { tasks_->pending(0).push_back(std::exchange(reduced_, kNoTask)); }
+void ShardedTasks::EndPass() {
+  if (reduced_ != kNoTask) {
+    tasks_->pending(pass_.rank).push_back(std::exchange(reduced_, kNoTask));
+  }
+}
 
 }  // namespace ridgeline::training

@@ -8,6 +8,7 @@
 
 #include "sim/compute/run_load.h"
 #include "sim/compute/slowest_gpu.h"
+#include "sim/training/activation_offload.h"
 #include "sim/training/lowered_layers.h"
 #include "sim/training/recompute_choice.h"
 #include "workloads/layer_placement.h"
@@ -108,6 +109,7 @@ Result<CostedLayer> CostLayer(const LayerToCost& layer, const sim::TrainingScena
   costed.name = layer.name;
   costed.is_decoder = layer.is_decoder;
   costed.parameters = layer.parameters;
+  costed.frozen = layer.frozen;
   costed.matrices = layer.matrices;
   ASSIGN_OR_RETURN(costed.forward,
                    cost([](const LoweredLayer& at) { return at.forward; }, forward));
@@ -139,6 +141,7 @@ Result<CostedLayer> CostLayer(const LayerToCost& layer, const sim::TrainingScena
       costed.recompute_flops += FlopsOf(*operation);
     }
   }
+  OffloadActivations(training, time.gpu(), costed);
   return costed;
 }
 

@@ -33,7 +33,8 @@ struct CostedLayer {
   Bytes recompute_buffer;
   Flops model_flops;      // of one rank and micro-batch
   Flops recompute_flops;  // likewise, computed a second time
-  workloads::RankParameters parameters;
+  workloads::RankParameters parameters;           // that train
+  workloads::RankParameters frozen;               // that compute only, kept in that type
   std::vector<workloads::WeightMatrix> matrices;  // that those hold, tables of words included
   workloads::RankParameters quantized;            // of the parameters, what products read in fp8
 };

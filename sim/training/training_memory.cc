@@ -1,10 +1,11 @@
 #include "sim/training/training_memory.h"
 
 #include <algorithm>
-#include <functional>
 
+#include "sim/training/held_memory.h"
 #include "sim/training/step_program.h"
-#include "workloads/pipeline_schedule.h"
+#include "sim/training/update_traffic.h"
+#include "workloads/pipeline_chunks.h"
 
 namespace ridgeline::training {
 namespace {
@@ -22,44 +23,17 @@ Bytes BackwardExtra(const StageView& stages, const ChunkCosts& chunk) {
   return extra;
 }
 
-/// Activations of one rank when it holds most, counted along its order.
-///
-/// A rank whose chunks are all alike holds most after its first steady forward. Otherwise the order
-/// is walked, but not to its end: the first steady forward of an interleaved order is one of the
-/// first (vpp + 1)·pp and its pattern repeats every vpp·pp, so 3·pp micro-batches show every moment
-/// that there is.
-Result<Bytes> FullestMoment(const sim::TrainingScenario& training, size_t rank,
-                            const std::vector<Bytes>& saved_by_chunk,
-                            const std::vector<Bytes>& backward_by_chunk) {
-  const workloads::Layout& layout = training.layout;
-  const auto all_alike = [](const std::vector<Bytes>& values) {
-    return std::adjacent_find(values.begin(), values.end(), std::not_equal_to<>()) == values.end();
-  };
-  const auto warm_up = workloads::WarmUpOf(training.schedule, layout.pp, layout.vpp,
-                                           static_cast<int64_t>(rank), training.micro_batches);
-  if (warm_up && all_alike(saved_by_chunk) && all_alike(backward_by_chunk)) {
-    const int64_t held = std::min(*warm_up + 1, training.micro_batches * layout.vpp);
-    return static_cast<double>(held) * saved_by_chunk.front() + backward_by_chunk.front();
+/// Likewise where weight gradients come later and some of what each layer kept stays for them.
+Bytes InputExtra(const StageView& stages, const ChunkCosts& chunk) {
+  Bytes extra;
+  Bytes given_back;
+  for (size_t position = chunk.layers.size(); position-- > 0;) {
+    const CostedLayer& layer = stages.layers[chunk.layers[position]];
+    extra = std::max(extra, layer.recompute_buffer - given_back);
+    given_back += layer.saved_activations - layer.saved_for_weights;
+    extra = std::max(extra, Bytes{} - given_back);
   }
-  const int64_t micro_batches = warm_up && layout.vpp > 1
-                                    ? std::min(training.micro_batches, 3 * layout.pp)
-                                    : training.micro_batches;
-  ASSIGN_OR_RETURN(const std::vector<workloads::Slot> order,
-                   workloads::OrderOf(training.schedule, layout.pp, layout.vpp,
-                                      static_cast<int64_t>(rank), micro_batches));
-  Bytes held;
-  Bytes fullest;
-  for (const workloads::Slot& slot : order) {
-    const Bytes saved = saved_by_chunk[static_cast<size_t>(slot.chunk)];
-    if (slot.kind == workloads::SlotKind::kForward) {
-      held += saved;
-      fullest = std::max(fullest, held);
-    } else {
-      fullest = std::max(fullest, held + backward_by_chunk[static_cast<size_t>(slot.chunk)]);
-      held -= saved;
-    }
-  }
-  return fullest;
+  return extra;
 }
 
 /// How many ways data-parallel replicas share out what they would all hold.
@@ -82,10 +56,11 @@ struct Sharing {
 
 Sharing SharingOf(const sim::TrainingScenario& training) {
   using workloads::Sharding;
-  const Shards all = {.dense = static_cast<double>(
-                          workloads::GroupOf(training.layout, workloads::Axis::kData).ranks),
-                      .experts = static_cast<double>(
-                          workloads::GroupOf(training.layout, workloads::Axis::kExpertData).ranks)};
+  const Shards all = {
+      .dense =
+          static_cast<double>(workloads::GroupOf(training.layout, workloads::Axis::kShard).ranks),
+      .experts = static_cast<double>(
+          workloads::GroupOf(training.layout, workloads::Axis::kExpertShard).ranks)};
   Sharing sharing;
   switch (training.sharding) {
     case Sharding::kNone:
@@ -109,6 +84,59 @@ Sharing SharingOf(const sim::TrainingScenario& training) {
   return sharing;
 }
 
+/// What a micro-batch holds in a chunk whose parameters stand whole.
+ChunkMemory HoldWhole(const StageView& stages, const ChunkCosts& chunk) {
+  ChunkMemory memory;
+  for (const size_t index : chunk.layers) {
+    memory.saved += stages.layers[index].saved_activations;
+    memory.saved_for_weights += stages.layers[index].saved_for_weights;
+  }
+  memory.forward.activations = memory.saved;
+  memory.backward.activations = BackwardExtra(stages, chunk);
+  memory.input.activations = InputExtra(stages, chunk);
+  return memory;
+}
+
+/// What a micro-batch holds in a chunk of a pipeline that gathers layers: in either pass the layer
+/// that computes and the next one, in the backward the gradients of one besides, in the type it was
+/// computed in and in the buffer that is sent (sharded_layers.h).
+ChunkMemory HoldGathered(const sim::TrainingScenario& training, const StageView& stages,
+                         const ChunkCosts& chunk) {
+  const Bytes gathered = BytesPerElement(GatheredDtype(training));
+  const Bytes reduced = BytesPerElement(training.framework.dtypes.reduce);
+  ChunkMemory memory;
+  const auto whole = [&](size_t position) {
+    return position < chunk.layers.size()
+               ? (stages.layers[chunk.layers[position]].parameters.total() +
+                  stages.layers[chunk.layers[position]].frozen.total()) *
+                     gathered
+               : Bytes{};
+  };
+  const auto keep_fullest = [](HeldMemory& fullest, const HeldMemory& moment) {
+    if (fullest.total() < moment.total()) {
+      fullest = moment;
+    }
+  };
+  for (size_t position = 0; position < chunk.layers.size(); ++position) {
+    memory.saved += stages.layers[chunk.layers[position]].saved_activations;
+    keep_fullest(memory.forward,
+                 {.weights = whole(position) + whole(position + 1), .activations = memory.saved});
+  }
+  Bytes given_back;
+  for (size_t position = chunk.layers.size(); position-- > 0;) {
+    const CostedLayer& layer = stages.layers[chunk.layers[position]];
+    const Bytes below = position > 0 ? whole(position - 1) : Bytes{};
+    keep_fullest(memory.backward, {.weights = whole(position) + below,
+                                   .activations = layer.recompute_buffer - given_back});
+    given_back += layer.saved_activations;
+    keep_fullest(memory.backward,
+                 {.weights = whole(position) + below,
+                  .gradients = layer.parameters.total() * (gathered + reduced),
+                  .activations = Bytes{} - given_back});
+  }
+  return memory;
+}
+
 /// What a rank that gathers layers holds at the backward's fullest moment: activations; the layer
 /// that computes and the one below, gathered while it does (all where none is given up); gradients
 /// as shards of what is done, and of the layer that is whole in the type it was computed in and in
@@ -121,13 +149,19 @@ void WalkSharded(const sim::TrainingScenario& training, const StageView& stages,
   const auto layer_at = [&](size_t position) -> const CostedLayer& {
     return stages.layers[chunk.layers[position]];
   };
+  const auto whole = [&](const CostedLayer& layer) {
+    return (ParametersAsKept(training, layer.parameters.total(), layer.quantized.total(),
+                             GatheredDtype(training)) +
+            layer.frozen.total()) *
+           gathered;
+  };
   Bytes held;
   Bytes all_whole;
   Bytes all_shards;
   for (const size_t index : chunk.layers) {
     const CostedLayer& layer = stages.layers[index];
     held += layer.saved_activations;
-    all_whole += layer.parameters.total() * gathered;
+    all_whole += whole(layer);
     all_shards += shards.Of(layer.parameters) * BytesPerElement(dtypes.gradients);
   }
   MemoryUse fullest;
@@ -141,9 +175,8 @@ void WalkSharded(const sim::TrainingScenario& training, const StageView& stages,
   const size_t top = chunk.layers.size() - 1;
   for (size_t position = top + 1; position-- > 0;) {
     const CostedLayer& layer = layer_at(position);
-    const Bytes own = layer.parameters.total() * gathered;
-    const Bytes below =
-        position > 0 ? layer_at(position - 1).parameters.total() * gathered : Bytes{};
+    const Bytes own = whole(layer);
+    const Bytes below = position > 0 ? whole(layer_at(position - 1)) : Bytes{};
     MemoryUse moment;
     moment.weights = !training.reshard ? all_whole : position == top ? own : own + below;
     moment.activations = held + layer.recompute_buffer;
@@ -152,7 +185,8 @@ void WalkSharded(const sim::TrainingScenario& training, const StageView& stages,
     held -= layer.saved_activations;
     moment.weights = training.reshard ? own + below : all_whole;
     moment.activations = held;
-    moment.gradients = made + own + layer.parameters.total() * BytesPerElement(dtypes.reduce);
+    moment.gradients =
+        made + layer.parameters.total() * (gathered + BytesPerElement(dtypes.reduce));
     consider(moment);
     if (training.micro_batches == 1) {
       made += shards.Of(layer.parameters) * BytesPerElement(dtypes.gradients);
@@ -205,55 +239,72 @@ Result<std::vector<MemoryUse>> CountMemory(const sim::TrainingScenario& training
   const workloads::TrainingDtypes& dtypes = training.framework.dtypes;
   const auto pp = static_cast<size_t>(layout.pp);
   const Sharing sharing = SharingOf(training);
-  const Bytes states =
-      2.0 * BytesPerElement(dtypes.optimizer) +
-      (dtypes.master != dtypes.parameters ? BytesPerElement(dtypes.master) : Bytes{});
+  // Of weights in fp8: a copy for each of two products, but one where the weights are the other.
+  const double copies = !KeepsWeightCopies(training) ? 0.0 : training.fp8.keeps_weights ? 1.0 : 2.0;
   const Bytes gradient = BytesPerElement(dtypes.gradients);
   // With more micro-batches, or several stages, all gradients exist when activations are fullest.
   const bool makes_gradients_once =
       training.framework.gradients == workloads::GradientBuffers::kOnDemand &&
       training.micro_batches == 1 && stages.chunks.size() == 1;
 
+  const workloads::PipelineChunks places = ChunksOf(training);
+  const bool keeps_gathered = KeepsGathered(training);
+
   std::vector<MemoryUse> uses(pp);
   for (size_t rank = 0; rank < pp; ++rank) {
     MemoryUse& use = uses[rank];
-    std::vector<Bytes> saved_by_chunk;
-    std::vector<Bytes> backward_by_chunk;  // beyond what is held when its backward begins
+    std::vector<ChunkMemory> held;
     Bytes gradients;
     Bytes buckets;
-    for (size_t chunk = rank; chunk < stages.chunks.size(); chunk += pp) {
-      Bytes saved;
-      for (const size_t index : stages.chunks[chunk].layers) {
+    Bytes largest_buffer;  // of a layer's gradients to be scattered
+    for (int64_t local = 0; local < places.per_rank(); ++local) {
+      const ChunkCosts& chunk =
+          stages.chunks[static_cast<size_t>(places.ChunkOf(static_cast<int64_t>(rank), local))];
+      for (const size_t index : chunk.layers) {
         const CostedLayer& layer = stages.layers[index];
         const workloads::RankParameters& parameters = layer.parameters;
         if (sharing.keeps_computing_shards) {
-          use.weights += sharing.weights.Of(parameters) * BytesPerElement(dtypes.parameters);
+          use.weights += ParametersAsKept(training, sharing.weights.Of(parameters),
+                                          sharing.weights.Of(layer.quantized), dtypes.parameters) *
+                         BytesPerElement(dtypes.parameters);
         }
+        use.weights += Bytes::FromBase(copies * layer.quantized.total());
+        // What is frozen has no other copy than the one that computes.
+        use.weights +=
+            sharing.weights.Of(layer.frozen) * BytesPerElement(GatheredDtype(training));
         gradients += sharing.gradients.Of(parameters) * gradient;
-        use.optimizer += sharing.optimizer.Of(parameters) * states;
-        saved += layer.saved_activations;
-      }
-      saved_by_chunk.push_back(saved);
-      backward_by_chunk.push_back(BackwardExtra(stages, stages.chunks[chunk]));
-    }
-    if (CopiesGradients(training)) {
-      for (size_t chunk = rank; chunk < stages.chunks.size(); chunk += pp) {
-        for (const size_t index : stages.chunks[chunk].layers) {
-          buckets += stages.layers[index].parameters.total() * BytesPerElement(dtypes.reduce);
+        use.optimizer +=
+            StatesOf(training, layer,
+                     {.dense = sharing.optimizer.dense, .experts = sharing.optimizer.experts});
+        if (CopiesGradients(training)) {
+          buckets += parameters.total() * BytesPerElement(dtypes.reduce);
+        }
+        if (keeps_gathered) {
+          const Bytes whole = parameters.total() * BytesPerElement(GatheredDtype(training));
+          use.weights += whole + layer.frozen.total() * BytesPerElement(GatheredDtype(training));
+          gradients += whole;
+          largest_buffer =
+              std::max(largest_buffer, parameters.total() * BytesPerElement(dtypes.reduce));
         }
       }
+      held.push_back(sharing.gathers_layers && !keeps_gathered
+                         ? HoldGathered(training, stages, chunk)
+                         : HoldWhole(stages, chunk));
     }
-    if (sharing.gathers_layers) {
+    if (sharing.gathers_layers && pp == 1) {
       WalkSharded(training, stages, stages.chunks[rank], sharing.gradients, use);
     } else if (makes_gradients_once) {
       WalkOnce(stages, stages.chunks[rank], sharing.gradients, gradient, use);
     } else {
-      use.gradients = gradients;
-      ASSIGN_OR_RETURN(use.activations,
-                       FullestMoment(training, rank, saved_by_chunk, backward_by_chunk));
+      ASSIGN_OR_RETURN(const HeldMemory fullest,
+                       FullestMoment(training, static_cast<int64_t>(rank), held));
+      use.weights += fullest.weights;
+      use.gradients = gradients + largest_buffer + fullest.gradients;
+      use.activations = fullest.activations;
     }
     use.gradients += buckets;
-    if (training.framework.pipeline_keeps_outputs && pp > 1 && rank + 1 == pp) {
+    if (training.framework.pipeline_keeps_outputs && pp > 1 &&
+        rank == static_cast<size_t>(places.RankOf(places.per_copy() - 1))) {
       use.activations += static_cast<double>(training.micro_batches) * Logits(training);
     }
     use.workspace = training.framework.allocator.workspace;
