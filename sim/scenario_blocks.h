@@ -72,6 +72,10 @@ class ResolvedDocument {
   std::vector<FilledDefault>& defaults_;
 };
 
+/// Recomputation, experts and adapters against what the model's layers are.
+void CheckLayerPolicies(const TrainingScenario& training, const Node& document,
+                        Diagnostics& diagnostics);
+
 // One reader a block. Each returns nothing after an error, which is in `diagnostics`.
 std::optional<TrainingScenario> ResolveTraining(const workloads::TrainingJob& job,
                                                 const std::optional<hardware::Cluster>& cluster,

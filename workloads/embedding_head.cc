@@ -54,6 +54,11 @@ Result<LoweredLayer> LowerEmbedding(const LoweringRequest& request) {
                  shape.Extent(table * Real(shape.hidden), table), MemoryBoundKind::kResidualAdd);
   }
 
+  if (request.lora.rank > 0) {
+    lowered.backward.clear();  // frozen, and nothing below it
+    lowered.saved_activations = {};
+    return lowered;
+  }
   // Token ids, and the mask.
   lowered.saved_activations =
       recipes.embedding.saved.BytesOf(rows) + shape.DropoutMask(shape.shard_tokens);
@@ -121,6 +126,13 @@ Result<LoweredLayer> LowerHead(const LoweringRequest& request) {
   }
   lowered.model_flops = Flops::FromBase(6.0 * Real(tokens) * Real(shape.hidden) *
                                         Real(shape.model.vocabulary) / Real(shape.tp));
+  if (request.lora.rank > 0) {
+    std::erase_if(lowered.backward,
+                  [](const Step& step) { return step.part == StepPart::kWeightGradient; });
+    lowered.model_flops = 2.0 / 3.0 * lowered.model_flops;
+    lowered.saved_activations -= shape.OutputOfNorm(norm, shape.shard_tokens);
+    lowered.recompute_buffer = loss.transient.BytesOf(logits);
+  }
   return lowered;
 }
 

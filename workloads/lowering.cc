@@ -66,9 +66,27 @@ namespace {
 struct Parts {
   PartOfLayer mixer;
   PartOfLayer feed_forward;
+  RankParameters adapters;
+  Flops added;  // by adapters, less what frozen matrices save
 };
 
-Result<Parts> LowerParts(const RankShape& shape, const Layer& layer) {
+/// FLOPs of the products with weights.
+Flops ProductFlops(const PartOfLayer& part) {
+  Flops flops;
+  for (const std::vector<Step>* pass : {&part.forward, &part.backward}) {
+    for (const Step& step : *pass) {
+      if (const auto* operation = std::get_if<Operation>(&step.work)) {
+        const bool is_product = std::holds_alternative<Gemm>(*operation) ||
+                                std::holds_alternative<GroupedGemm>(*operation);
+        flops += is_product ? FlopsOf(*operation) : Flops{};
+      }
+    }
+  }
+  return flops;
+}
+
+Result<Parts> LowerParts(const LoweringRequest& request, const RankShape& shape,
+                         const Layer& layer) {
   if (layer.extra_parameters > 0) {
     return Unimplemented("training of layers that replace a part by a plain matrix: " +
                          shape.model.model_type);
@@ -77,6 +95,13 @@ Result<Parts> LowerParts(const RankShape& shape, const Layer& layer) {
   Parts parts;
   ASSIGN_OR_RETURN(parts.mixer, LowerMixer(shape, layer, norm_after));
   ASSIGN_OR_RETURN(parts.feed_forward, LowerWidthwise(shape, layer, norm_after));
+  if (request.lora.rank > 0) {
+    const Flops before = ProductFlops(parts.mixer) + ProductFlops(parts.feed_forward);
+    Freeze(shape, request.lora.attention ? request.lora.rank : 0, parts.mixer, parts.adapters);
+    Freeze(shape, request.lora.feed_forward ? request.lora.rank : 0, parts.feed_forward,
+           parts.adapters);
+    parts.added = ProductFlops(parts.mixer) + ProductFlops(parts.feed_forward) - before;
+  }
   return parts;
 }
 
@@ -85,15 +110,16 @@ Result<Parts> LowerParts(const RankShape& shape, const Layer& layer) {
 Result<std::vector<RecomputeModule>> RecomputableModules(const LoweringRequest& request,
                                                          const Layer& layer) {
   RETURN_IF_ERROR(CheckLowering(request));
-  ASSIGN_OR_RETURN(const Parts parts, LowerParts(RankShape(request), layer));
+  ASSIGN_OR_RETURN(const Parts parts, LowerParts(request, RankShape(request), layer));
   return ModulesOf({.mixer = &parts.mixer, .feed_forward = &parts.feed_forward});
 }
 
 Result<LoweredLayer> LowerLayer(const LoweringRequest& request, const Layer& layer) {
   RETURN_IF_ERROR(CheckLowering(request));
   const RankShape shape(request);
-  ASSIGN_OR_RETURN(const Parts parts, LowerParts(shape, layer));
-  const auto& [mixer, feed_forward] = parts;
+  ASSIGN_OR_RETURN(const Parts parts, LowerParts(request, shape, layer));
+  const PartOfLayer& mixer = parts.mixer;
+  const PartOfLayer& feed_forward = parts.feed_forward;
 
   LoweredLayer lowered;
   lowered.forward = mixer.forward;
@@ -107,6 +133,8 @@ Result<LoweredLayer> LowerLayer(const LoweringRequest& request, const Layer& lay
       static_cast<double>(shape.tokens) *
       LayerTrainingFlopsPerToken(shape.model, layer, shape.sequence, /*causal=*/true) /
       static_cast<double>(shape.tp));
+  lowered.model_flops += parts.added;
+  lowered.adapters = parts.adapters;
   return lowered;
 }
 

@@ -17,6 +17,7 @@
 #include "workloads/expert_routing.h"
 #include "workloads/fp8_recipe.h"
 #include "workloads/framework.h"
+#include "workloads/low_rank.h"
 #include "workloads/model.h"
 #include "workloads/parallelism.h"
 #include "workloads/recompute_policy.h"
@@ -46,6 +47,14 @@ struct Step {
   bool runs_beside_next = false;
 };
 
+/// Parameters that one rank holds of a layer: those reduced over dp·cp, and the experts', reduced
+/// over expert data parallelism.
+struct RankParameters {
+  double dense = 0;
+  double experts = 0;
+  double total() const { return dense + experts; }
+};
+
 struct LoweredLayer {
   std::vector<Step> forward;
   std::vector<Step> backward;  // recomputation first, then gradients in order of execution
@@ -54,6 +63,7 @@ struct LoweredLayer {
   /// activations.
   Bytes recompute_buffer;
   Flops model_flops;  // of this rank, forward and backward, without recompute: what MFU counts
+  RankParameters adapters = {};  // with LoRA: what alone trains
 };
 
 struct LoweringRequest {
@@ -66,6 +76,7 @@ struct LoweringRequest {
   Recompute recompute = Recompute::kNone;
   RecomputePolicy recompute_detail = {};
   ExpertRouting experts = {};
+  LowRankAdapters lora = {};
   Fp8Recipe fp8 = {};  // where `compute` is fp8: how linear layers run; all else stays in bf16
   /// Micro-batches of a step, where gradients are made on demand: the first adds to nothing. 0:
   /// many.
@@ -83,13 +94,7 @@ Result<LoweredLayer> LowerEmbedding(const LoweringRequest& request);
 /// loss.
 Result<LoweredLayer> LowerHead(const LoweringRequest& request);
 
-/// Parameters that one rank holds of a layer: those reduced over dp·cp, and the experts', reduced
-/// over expert data parallelism.
-struct RankParameters {
-  double dense = 0;
-  double experts = 0;
-  double total() const { return dense + experts; }
-};
+/// All of a layer's, trained or frozen.
 RankParameters ParametersOnRank(const Model& model, const Layer& layer, const Layout& layout);
 
 }  // namespace ridgeline::workloads

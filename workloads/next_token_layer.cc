@@ -58,6 +58,10 @@ PartOfLayer LowerJoin(const RankShape& shape, NormKind norm, const LoweringReque
   backward.NormBackward("next-token state norm", norm, shard);
   backward.NormBackward("next-token embedding norm", norm, shard, /*is_fork=*/false);
   Append(part.backward, std::move(embedding.backward));
+  if (request.lora.rank > 0) {
+    std::erase_if(part.backward,
+                  [](const Step& step) { return step.part == StepPart::kWeightGradient; });
+  }
   // Both norms' inputs, and the joined results.
   part.saved = embedding.saved_activations +
                2.0 * shape.Saved(shape.NormRecipe(norm), shard, shape.hidden) +
@@ -90,8 +94,9 @@ Result<LoweredLayer> LowerNextTokenLayer(const LoweringRequest& request, const L
   whole.saved_activations = saved;
   whole.recompute_buffer = buffer;
   whole.model_flops = lowered.model_flops + head.model_flops +
-                      Flops::FromBase(6.0 * Real(shape.tokens) * 2 * Real(shape.hidden) *
-                                      Real(shape.Cut(shape.hidden)));
+                      Flops::FromBase((request.lora.rank > 0 ? 4.0 : 6.0) * Real(shape.tokens) * 2 *
+                                      Real(shape.hidden) * Real(shape.Cut(shape.hidden)));
+  whole.adapters = lowered.adapters;
   return whole;
 }
 

@@ -28,16 +28,6 @@ const Schema<DtypeOverrides>& SchemaOf(Tag<DtypeOverrides>) {
   return schema;
 }
 
-const Schema<LowRankAdapters>& SchemaOf(Tag<LowRankAdapters>) {
-  static const Schema<LowRankAdapters> schema =
-      Schema<LowRankAdapters>("low-rank adapters beside frozen matrices")
-          .Optional("rank", &LowRankAdapters::rank, "0: all parameters train",
-                    {.at_least = 0, .at_most = 1 << 20})
-          .Optional("attention", &LowRankAdapters::attention, "adapters in attention")
-          .Optional("feed_forward", &LowRankAdapters::feed_forward, "adapters in feed-forwards");
-  return schema;
-}
-
 const Schema<TrainingJob>& SchemaOf(Tag<TrainingJob>) {
   static const Schema<TrainingJob> schema =
       Schema<TrainingJob>("one training job: the model, the batch and how it is spread over GPUs")

@@ -9,6 +9,7 @@
 #include "base/config_reader.h"
 #include "base/dtype.h"
 #include "workloads/framework.h"
+#include "workloads/low_rank.h"
 #include "workloads/lowering.h"
 #include "workloads/model.h"
 #include "workloads/optimizer.h"
@@ -35,14 +36,6 @@ struct DtypeOverrides {
   friend bool operator==(const DtypeOverrides&, const DtypeOverrides&) = default;
 };
 
-/// `lora:`: low-rank adapters beside frozen matrices (arXiv:2106.09685).
-struct LowRankAdapters {
-  int64_t rank = 0;                            // 0: all parameters train
-  bool attention = true, feed_forward = true;  // whose matrices have one
-  friend bool operator==(const LowRankAdapters&, const LowRankAdapters&) = default;
-};
-const Schema<LowRankAdapters>& SchemaOf(Tag<LowRankAdapters>);
-
 struct TrainingJob {
   Reference<Model> model;
   std::optional<int64_t> layers;  // keep only the first n (scaled-down studies)
@@ -55,7 +48,9 @@ struct TrainingJob {
   Parallelism parallelism;
   std::optional<ScheduleKind> schedule;  // default: 1f1b, interleaved when vpp > 1
   std::optional<Sharding> sharding;      // default: the framework's
-  bool reshard = true;  // parameters that are cut over ranks are given up after a layer's forward
+  /// Parameters that are cut over ranks are given up after a layer's forward; default: without a
+  /// pipeline (torchtitan, reshard_after_forward).
+  std::optional<bool> reshard;
   Recompute recompute = Recompute::kNone;
   RecomputePolicy recompute_detail;
   Offload offload;
