@@ -75,6 +75,7 @@ Result<TrainingCosts> TrainingCosts::Of(const TrainingSpace& space,
   const bool ties_tables = space.training().model.has_tied_embeddings;
   const bool counts_micro_batches =
       space.training().framework.gradients == workloads::GradientBuffers::kOnDemand;
+  const bool reorders = !space.training().layout.order.empty();
   KeyTable layer_keys;
   KeyTable chunk_keys;
   KeyTable epilogue_keys;
@@ -88,18 +89,21 @@ Result<TrainingCosts> TrainingCosts::Of(const TrainingSpace& space,
              // Parameters that are gathered are computed with as they arrive.
              (workloads::ShardsParameters(at.sharding) ? 2 : 0),
          // A gradient made on demand is added to from the second micro-batch on: pp decides
-         // how many there are.
-         counts_micro_batches ? at.pp : 0},
+         // how many there are. So it does where a stage's ranks lie, unless tp, cp and dp come
+         // first.
+         counts_micro_batches || reorders || (workloads::ShardsParameters(at.sharding) && at.pp > 1)
+             ? at.pp
+             : 0},
         i);
-    // Inside a node, reductions slow the backward that they run beside, and it them: then the
-    // layers count too. Replicas are neighbours of their tensor-parallel ranks.
-    const bool reduces_in_node = at.gpus / at.pp <= space.scenario.cluster.node.gpus;
+    // Reductions slow the backward that they run beside, and it them: then the layers count too.
+    const bool reduces_beside = space.training().framework.overlap.gradient_reduce ||
+                                workloads::ShardsParameters(at.sharding);
     costs.parts_.push_back(
         {.layers = layers,
          .chunks = chunk_keys.IndexOf({at.pp * at.vpp}, i),
          .epilogue = epilogue_keys.IndexOf(
              {at.gpus, at.tp, at.pp, at.vpp, at.ep, static_cast<int64_t>(at.sharding),
-              reduces_in_node ? static_cast<int64_t>(layers) : -1},
+              reduces_beside ? static_cast<int64_t>(layers) : -1},
              i)});
   }
 

@@ -8,6 +8,8 @@
 
 #include <fmt/format.h>
 
+#include "workloads/pipeline_chunks.h"
+
 namespace ridgeline::planner {
 namespace {
 
@@ -65,15 +67,21 @@ class Finder {
 
   void VisitPp() {
     // Degrees are at most 2^20 each: no product overflows.
-    const int64_t block = at_.tp * at_.pp;
+    const int64_t block = at_.tp * at_.pp * cp_;
+    const std::string product = cp_ > 1 ? "tp x pp x cp" : "tp x pp";
     if (at_.gpus % block != 0) {
-      Refuse(per_pp_, at_.gpus < block ? "one replica needs more GPUs than there are: tp x pp"
-                                       : "tp x pp must divide the GPUs");
+      Refuse(per_pp_, at_.gpus < block ? "one replica needs more GPUs than there are: " + product
+                                       : product + " must divide the GPUs");
       return;
     }
     dp_ = at_.gpus / block;
     if (space_.dp && *space_.dp != dp_) {
-      Refuse(per_pp_, fmt::format("tp x pp x dp must be the number of GPUs: dp {}", *space_.dp));
+      Refuse(per_pp_,
+             fmt::format("{} x dp must be the number of GPUs: dp {}", product, *space_.dp));
+      return;
+    }
+    if (space_.shard && dp_ * cp_ % *space_.shard != 0) {
+      Refuse(per_pp_, fmt::format("sharding must divide dp x cp: shard {}", *space_.shard));
       return;
     }
     for (const int64_t vpp : space_.vpp) {
@@ -103,8 +111,19 @@ class Finder {
                                at_.ep, experts_));
       return;
     }
-    if (dp_ % at_.ep != 0) {
-      Refuse(per_ep_, "expert parallelism must divide dp");
+    const int64_t expert_tp = space_.etp.value_or(at_.tp);
+    if (expert_tp != at_.tp && at_.tp * cp_ * dp_ % (expert_tp * at_.ep) != 0) {
+      Refuse(per_ep_, "etp x ep must divide tp x cp x dp");
+      return;
+    }
+    if (expert_tp == at_.tp && dp_ * cp_ % at_.ep != 0) {
+      Refuse(per_ep_, cp_ > 1 ? "expert parallelism must divide dp x cp"
+                              : "expert parallelism must divide dp");
+      return;
+    }
+    if (space_.shard && at_.tp * *space_.shard % (expert_tp * at_.ep) != 0) {
+      Refuse(per_ep_, fmt::format("ranks that share out states must hold all experts: shard {}",
+                                  *space_.shard));
       return;
     }
     for (const int64_t micro_batch : space_.micro_batch) {
@@ -122,8 +141,13 @@ class Finder {
       return;
     }
     const int64_t micro_batches = batch / sequences;
-    if (at_.vpp > 1 && micro_batches % at_.pp != 0) {
+    if (Interleaves() && at_.vpp > 1 && micro_batches % at_.pp != 0) {
       Refuse(fast_, "interleaving needs micro-batches in multiples of pp");
+      return;
+    }
+    if (space_.schedule == ScheduleKind::kDualPipe &&
+        workloads::ScheduleRule(*space_.schedule, at_.pp, at_.vpp, micro_batches)) {
+      Refuse(fast_, "dualpipe needs an even number of micro-batches, 2 x pp at least");
       return;
     }
     if (micro_batches > sim::kMaxScheduleSlots / (2 * at_.pp * at_.vpp)) {
@@ -134,8 +158,9 @@ class Finder {
       for (const workloads::Sharding sharding : space_.sharding) {
         at_.recompute = recompute;
         at_.sharding = sharding;
-        if (workloads::ShardsGradients(sharding) && at_.pp > 1) {
-          Refuse(1, "sharding of gradients or parameters in a pipeline is not built yet");
+        if (workloads::ShardsParameters(sharding) && space_.schedule &&
+            workloads::SplitsBackward(*space_.schedule)) {
+          Refuse(1, "parameters cut over ranks with weight gradients apart are not built yet");
           continue;
         }
         found_.points.push_back(
@@ -144,16 +169,25 @@ class Finder {
     }
   }
 
+  bool Interleaves() const {
+    return space_.schedule.value_or(ScheduleKind::kInterleaved) == ScheduleKind::kInterleaved;
+  }
+
   workloads::LayoutRequest Request() const {
     workloads::LayerPlacement placement = space_.training().framework.layer_placement();
     placement.stage_layers = space_.training().stage_layers;
-    return {.parallelism = {.sequence_parallel = space_.sequence_parallel},
+    const workloads::Layout& layout = space_.training().layout;
+    return {.parallelism = {.cp = layout.cp,
+                            .context = {.exchange = layout.exchange, .inner = layout.context_inner},
+                            .order = layout.order,
+                            .sequence_parallel = space_.sequence_parallel},
             .gpus = 1,
             .gpus_per_node = space_.scenario.cluster.node.gpus,
             .global_batch = 1,
             .micro_batch = 1,
             .sequence_length = space_.training().sequence_length,
-            .placement = std::move(placement)};
+            .placement = std::move(placement),
+            .interleaves = Interleaves()};
   }
 
   /// The rule that this tp breaks in any layout.
@@ -162,7 +196,9 @@ class Finder {
     if (is_new) {
       workloads::LayoutRequest request = Request();
       request.parallelism.tp = tp;
-      request.gpus = tp;
+      request.parallelism.etp = space_.etp;
+      request.global_batch = space_.etp.value_or(1);
+      request.gpus = tp * cp_ * request.global_batch;
       const auto layout = workloads::CheckLayout(model_, request);
       if (!layout) {
         place->second = layout.error().message;
@@ -181,7 +217,7 @@ class Finder {
     workloads::LayoutRequest request = Request();
     request.parallelism.pp = at_.pp;
     request.parallelism.vpp = at_.vpp;
-    request.gpus = at_.pp;
+    request.gpus = at_.pp * cp_;
     request.global_batch = at_.pp;
     const int64_t layers = model_.num_layers();
     if (!workloads::CheckLayout(model_, request)) {
@@ -197,6 +233,12 @@ class Finder {
                                space_.schedule == ScheduleKind::kOneForwardOneBackward)) {
       broken = fmt::format("virtual stages need the interleaved schedule: schedule {}",
                            Codec<ScheduleKind>::Write(*space_.schedule));
+    } else if (space_.schedule == ScheduleKind::kZeroBubbleV && at_.vpp != 2) {
+      broken = "the zb-v schedule holds two chunks a rank: vpp 2";
+    } else if (space_.schedule == ScheduleKind::kZeroBubbleH1 && at_.vpp > 1) {
+      broken = "the zb-h1 schedule holds one chunk a rank: vpp 1";
+    } else if (space_.schedule == ScheduleKind::kDualPipe && (at_.vpp > 1 || at_.pp % 2 != 0)) {
+      broken = "the dualpipe schedule needs an even pp and vpp 1";
     }
     return broken;
   }
@@ -215,6 +257,7 @@ class Finder {
   const Stop& stop_;
   const workloads::Model& model_;
   const int64_t experts_ = Experts(model_);
+  const int64_t cp_ = space_.training().layout.cp;
   // Candidates below one value of each axis.
   const int64_t fast_, per_ep_, per_vpp_, per_pp_, per_tp_;
   TrainingSettings at_;
@@ -235,13 +278,19 @@ Result<LegalPoints> FindLegalPoints(const TrainingSpace& space, const Stop& stop
 void ApplyPoint(const TrainingSpace& space, const TrainingPoint& point,
                 sim::TrainingScenario& scenario) {
   const TrainingSettings& settings = point.settings;
+  const workloads::Layout& base = space.training().layout;
   scenario.layout = {
       .tp = settings.tp,
       .pp = settings.pp,
       .vpp = settings.vpp,
-      .cp = 1,
+      .cp = base.cp,
       .ep = settings.ep,
       .dp = point.dp,
+      .etp = space.etp.value_or(0),
+      .shard = space.shard.value_or(0),
+      .exchange = base.exchange,
+      .context_inner = base.context_inner,
+      .order = base.order,
       .sequence_parallel = space.sequence_parallel.value_or(settings.tp > 1) && settings.tp > 1,
       .gpus_per_node = space.scenario.cluster.node.gpus};
   scenario.micro_batch = settings.micro_batch;
@@ -250,6 +299,9 @@ void ApplyPoint(const TrainingSpace& space, const TrainingPoint& point,
   scenario.sharding = settings.sharding;
   scenario.schedule = space.schedule.value_or(
       settings.vpp > 1 ? ScheduleKind::kInterleaved : ScheduleKind::kOneForwardOneBackward);
+  scenario.layout.model_copies =
+      workloads::PipelineChunks{scenario.schedule, settings.pp, settings.vpp}.copies();
+  scenario.reshard = space.reshard.value_or(settings.pp == 1);
 }
 
 }  // namespace ridgeline::planner

@@ -103,8 +103,13 @@ Node Placeholder(Node document, const TrainingJob& job) {
   for (const std::string_view axis : {kAxes[1], kAxes[2], kAxes[3], kAxes[4], kAxes[5]}) {
     Set(document, axis, MakeScalar("1"));
   }
-  Erase(document, "training.parallelism.dp");
-  if (job.schedule == workloads::ScheduleKind::kInterleaved) {
+  for (const std::string_view rest :
+       {"training.parallelism.dp", "training.parallelism.etp", "training.parallelism.shard"}) {
+    Erase(document, rest);
+  }
+  if (job.schedule == workloads::ScheduleKind::kInterleaved ||
+      job.schedule == workloads::ScheduleKind::kZeroBubbleV ||
+      job.schedule == workloads::ScheduleKind::kDualPipe) {
     Erase(document, "training.schedule");
   }
   return document;
@@ -252,7 +257,10 @@ class SpaceReader {
     }
     space_.dp = job.parallelism.dp;
     space_.sequence_parallel = job.parallelism.sequence_parallel;
+    space_.etp = job.parallelism.etp;
+    space_.shard = job.parallelism.shard;
     space_.schedule = job.schedule;
+    space_.reshard = job.reshard;
   }
 
   Status CheckGpus() {

@@ -9,8 +9,9 @@
 ///   training.micro_batch      divisors of the global batch
 ///   training.recompute        none, selective, full
 ///   training.sharding         ddp, zero-1
-/// training.gpus may be a list; left out, it is the whole cluster. dp is what is left and cp is 1;
-/// schedule and sequence_parallel follow vpp and tp as in `simulate` unless stated.
+/// training.gpus may be a list; left out, it is the whole cluster. dp is what is left. cp, etp,
+/// shard, context and order are as written, in every point; schedule and sequence_parallel follow
+/// vpp and tp as in `simulate` unless stated.
 #pragma once
 
 #include <cstdint>
@@ -49,7 +50,9 @@ struct TrainingSpace {
   // As written, where a point must agree.
   std::optional<int64_t> dp;
   std::optional<bool> sequence_parallel;
+  std::optional<int64_t> etp, shard;
   std::optional<workloads::ScheduleKind> schedule;
+  std::optional<bool> reshard;
   std::vector<std::string> searched_paths;  // those that no value fixes, in canonical order
 
   const sim::TrainingScenario& training() const { return *scenario.training; }

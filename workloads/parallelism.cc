@@ -326,7 +326,7 @@ void CheckBatch(const LayoutRequest& request, const Layout& layout, Rules& rules
     return;
   }
   const int64_t micro_batches = request.global_batch / (layout.dp * request.micro_batch);
-  if (layout.vpp > 1 && layout.pp > 1 && micro_batches % layout.pp != 0) {
+  if (request.interleaves && layout.vpp > 1 && layout.pp > 1 && micro_batches % layout.pp != 0) {
     rules.Break(
         "global_batch",
         fmt::format("interleaving needs micro-batches in multiples of pp: {} micro-batches, "

@@ -190,6 +190,11 @@ std::optional<int64_t> WarmUpOf(ScheduleKind kind, int64_t pp, int64_t vpp, int6
   return std::nullopt;
 }
 
+bool SplitsBackward(ScheduleKind kind) {
+  return kind == ScheduleKind::kZeroBubbleH1 || kind == ScheduleKind::kZeroBubbleV ||
+         kind == ScheduleKind::kDualPipe;
+}
+
 int64_t PeakChunksInFlight(const std::vector<Slot>& order) {
   int64_t held = 0;
   int64_t peak = 0;

@@ -63,6 +63,9 @@ Result<std::vector<Slot>> OrderOf(ScheduleKind kind, int64_t pp, int64_t vpp, in
 std::optional<int64_t> WarmUpOf(ScheduleKind kind, int64_t pp, int64_t vpp, int64_t rank,
                                 int64_t micro_batches);
 
+/// Whether a schedule runs gradients of inputs and of weights at different times.
+bool SplitsBackward(ScheduleKind kind);
+
 /// Most (micro-batch, chunk) activations that the order holds at once, in units of chunks.
 int64_t PeakChunksInFlight(const std::vector<Slot>& order);
 

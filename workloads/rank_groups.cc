@@ -160,7 +160,9 @@ EnumTable<RankAxis> EnumNames(Tag<RankAxis>) {
   return kTable;
 }
 
-RankGroup GroupOf(const Layout& layout, Axis axis) {
+namespace {
+
+RankGroup GroupInStage(const Layout& layout, Axis axis) {
   using enum RankAxis;
   const auto tensor = [&] { return Numbered(layout, {kTensor}); };
   const auto context = [&] { return Numbered(layout, {kContext}); };
@@ -202,6 +204,35 @@ RankGroup GroupOf(const Layout& layout, Axis axis) {
       return experts().Group(layout.shard_groups(), expert_block * expert_shard);
   }
   return {};
+}
+
+/// Whether a group takes in the ranks of all copies of the model.
+bool SpansCopies(const Layout& layout, Axis axis) {
+  switch (axis) {
+    case Axis::kData:
+    case Axis::kExpertData:
+      return true;
+    case Axis::kShard:
+    case Axis::kExpertShard:
+      return layout.shard_groups() == 1;
+    case Axis::kReplica:
+    case Axis::kExpertReplica:
+      return layout.shard_groups() > 1;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+RankGroup GroupOf(const Layout& layout, Axis axis) {
+  RankGroup group = GroupInStage(layout, axis);
+  if (layout.model_copies > 1 && SpansCopies(layout, axis)) {
+    const bool is_on_node = layout.gpus() <= layout.gpus_per_node;
+    group.ranks_per_node *= is_on_node ? layout.model_copies : 1;
+    group.ranks *= layout.model_copies;
+  }
+  return group;
 }
 
 RankGroup NeighboursIn(const RankGroup& group) {

@@ -47,6 +47,7 @@ struct Layout {
   std::vector<RankAxis> order = {};  // empty: tp, cp, dp, pp
   bool sequence_parallel = false;
   int64_t gpus_per_node = 8;
+  int64_t model_copies = 1;  // in one pipeline: 2 with DualPipe, on ranks r and pp - 1 - r
   int64_t gpus() const { return tp * pp * cp * dp; }
   /// Ranks that hold the same dense parameters.
   int64_t replicas() const { return dp * cp; }
@@ -67,6 +68,10 @@ struct Layout {
 /// kExpertData, which reduces the experts' gradients, every ep-th; where experts fold, neighbours
 /// are of all tp·cp·dp ranks of a stage, in the layout's order: first etp, then ep, then
 /// kExpertData. kContextInner takes neighbours of kContext.
+///
+/// With two copies of the model in a pipeline the groups that share gradients and states take in
+/// the ranks of both: kData, kExpertData, and kShard, kExpertShard or, with HSDP, kReplica and
+/// kExpertReplica.
 ///
 /// Groups along one axis lie alike where sizes divide the node. Elsewhere the answer is the one
 /// over most nodes, which the others wait for, its ranks taken as evenly spread. Constant time,

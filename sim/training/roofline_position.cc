@@ -40,7 +40,7 @@ std::vector<sim::OperationPosition> RooflinePositions(const sim::Scenario& scena
   std::vector<double> times(stages.layers.size(), 0.0);
   for (const ChunkCosts& chunk : stages.chunks) {
     for (const size_t layer : chunk.layers) {
-      times[layer] += static_cast<double>(scenario.training->micro_batches) /
+      times[layer] += static_cast<double>(MicroBatchesOfChunk(*scenario.training)) /
                       static_cast<double>(scenario.training->layout.pp);
     }
   }

@@ -13,7 +13,17 @@ using workloads::SlotKind;
 constexpr LabelIndex kUnknown = ~LabelIndex{0};
 
 std::string_view WordOf(SlotKind kind) {
-  return kind == SlotKind::kForward ? "forward" : "backward";
+  switch (kind) {
+    case SlotKind::kForward:
+      return "forward";
+    case SlotKind::kBackward:
+      break;
+    case SlotKind::kInput:
+      return "input gradient";
+    case SlotKind::kWeight:
+      return "weight gradient";
+  }
+  return "backward";
 }
 
 }  // namespace
@@ -31,7 +41,7 @@ LabelIndex StepLabels::Add(std::string name, Cause cause, const Duration& durati
 }
 
 void StepLabels::Know(size_t layer, SlotKind kind) {
-  KnownLayers& known = kind == SlotKind::kForward ? forward_ : backward_;
+  KnownLayers& known = known_.at(static_cast<size_t>(kind));
   known.whole.resize(stages_->layers.size(), kUnknown);
   known.operations.resize(stages_->layers.size());
   known.issues.resize(stages_->layers.size());
@@ -45,7 +55,7 @@ void StepLabels::Know(size_t layer, SlotKind kind) {
     return;
   }
   for (const CostedStep& step : pass.steps) {
-    known.operations[layer].push_back(Add(step.name, step.cause, step.duration));
+    known.operations[layer].push_back(Add(step.name, step.cause, CausesOf(step)));
     if (has_host_) {
       known.issues[layer].push_back(Add(step.name, Cause::kHost, step.host));
     }
@@ -53,7 +63,7 @@ void StepLabels::Know(size_t layer, SlotKind kind) {
 }
 
 PassLabels StepLabels::OfPass(size_t chunk, SlotKind kind) {
-  const KnownLayers& known = kind == SlotKind::kForward ? forward_ : backward_;
+  const KnownLayers& known = known_.at(static_cast<size_t>(kind));
   PassLabels labels;
   BoundedCauseTimes whole;
   for (const size_t layer : stages_->chunks[chunk].layers) {

@@ -2,6 +2,7 @@
 /// of a chunk, of a layer and of an operation, shared by all micro-batches.
 #pragma once
 
+#include <array>
 #include <string>
 #include <vector>
 
@@ -21,7 +22,7 @@ struct PassLabels {
 class StepLabels {
  public:
   /// Adds to `step`; both must outlive the calls.
-  StepLabels(const StageCosts& stages, Detail detail, bool has_host, StepProgram& step)
+  StepLabels(const StageView& stages, Detail detail, bool has_host, StepProgram& step)
       : stages_(&stages), detail_(detail), has_host_(has_host), step_(&step) {}
 
   engine::LabelIndex Add(std::string name, Cause cause, const BoundedCauseTimes& causes);
@@ -38,11 +39,11 @@ class StepLabels {
   };
   void Know(size_t layer, workloads::SlotKind kind);
 
-  const StageCosts* stages_;
+  const StageView* stages_;
   Detail detail_;
   bool has_host_;
   StepProgram* step_;
-  KnownLayers forward_, backward_;
+  std::array<KnownLayers, 4> known_;  // by kind of slot
 };
 
 }  // namespace ridgeline::training

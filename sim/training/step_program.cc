@@ -1,10 +1,17 @@
 #include "sim/training/step_program.h"
 
 #include <algorithm>
+#include <array>
+#include <map>
+#include <span>
 #include <utility>
 
+#include <fmt/format.h>
+
+#include "sim/training/overlapped_pass.h"
 #include "sim/training/rank_tasks.h"
 #include "sim/training/sharded_layers.h"
+#include "sim/training/slot_order.h"
 #include "sim/training/step_labels.h"
 
 namespace ridgeline::training {
@@ -18,12 +25,6 @@ using workloads::SlotKind;
 
 using engine::kNoTask;
 
-/// Both passes of a chunk, whole.
-struct ChunkPasses {
-  CostedChain forward;
-  CostedChain backward;
-};
-
 /// A gather of parameters, and the lowest layer of a chunk that waits for it.
 struct LayerGather {
   size_t before_layer = 0;
@@ -36,19 +37,26 @@ struct ReducedBucket {
   const EpilogueCosts::Reduction* reduction = nullptr;
 };
 
+/// A chunk's forward beside a chunk's backward.
+struct ChunkPair {
+  PassPair time;
+  LabelIndex label = 0;
+};
+
 class Builder {
  public:
-  Builder(const sim::TrainingScenario& training, const StageCosts& stages,
+  Builder(const sim::TrainingScenario& training, const StageView& stages,
           const EpilogueCosts& epilogue, Detail detail)
       : training_(training),
         stages_(stages),
         epilogue_(epilogue),
         detail_(detail),
         pp_(static_cast<size_t>(training.layout.pp)),
+        places_(ChunksOf(training)),
         tasks_(pp_, epilogue.host.has_value(), step_),
-        labels_(stages, detail, epilogue.host.has_value(), step_),
+        labels_(stages_, detail, epilogue.host.has_value(), step_),
         chunks_(stages.chunks.size()),
-        micro_batches_(static_cast<size_t>(training.micro_batches)),
+        micro_batches_(static_cast<size_t>(MicroBatchesOfChunk(training))),
         reductions_(pp_),
         buckets_(pp_) {
     world_ = step_.program.AddStream(0, "all ranks");
@@ -56,6 +64,10 @@ class Builder {
   }
 
   Result<StepProgram> Build(const Stop& stop) {
+    passes_.resize(chunks_);
+    if (SplitsBackward(training_.schedule)) {
+      kinds_.insert(kinds_.end(), {SlotKind::kInput, SlotKind::kWeight});
+    }
     AddLabels();
     SumChunks();
     RETURN_IF_ERROR(MakeOrders(stop));
@@ -71,8 +83,9 @@ class Builder {
  private:
   void AddLabels() {
     for (size_t chunk = 0; chunk < chunks_; ++chunk) {
-      forward_labels_.push_back(labels_.OfPass(chunk, SlotKind::kForward));
-      backward_labels_.push_back(labels_.OfPass(chunk, SlotKind::kBackward));
+      for (const SlotKind kind : kinds_) {
+        passes_[chunk].at(static_cast<size_t>(kind)).labels = labels_.OfPass(chunk, kind);
+      }
     }
     for (const Duration& send : stages_.boundary_sends) {
       send_labels_.push_back(labels_.Add("send", Cause::kPipelineParallel, send));
@@ -81,30 +94,29 @@ class Builder {
       issue_label_ = labels_.Add("issue", Cause::kHost, Duration{});
     }
     if (!epilogue_.sharded.empty()) {
-      sharded_.emplace(epilogue_, labels_, issue_label_, tasks_);
+      sharded_.emplace(training_, stages_, epilogue_, labels_, issue_label_, tasks_);
     }
   }
 
   /// A slot's whole pass is the same for every micro-batch.
   void SumChunks() {
-    chunk_passes_.resize(chunks_);
     for (size_t chunk = 0; chunk < chunks_; ++chunk) {
       const std::vector<size_t>& layers = stages_.chunks[chunk].layers;
-      for (size_t i = 0; i < layers.size(); ++i) {
-        chunk_passes_[chunk].forward.Append(stages_.layers[layers[i]].forward);
-        chunk_passes_[chunk].backward.Append(
-            stages_.layers[layers[layers.size() - 1 - i]].backward);
+      for (const SlotKind kind : kinds_) {
+        CostedChain& whole = passes_[chunk].at(static_cast<size_t>(kind)).whole;
+        for (size_t i = 0; i < layers.size(); ++i) {
+          const size_t position = kind == SlotKind::kForward ? i : layers.size() - 1 - i;
+          whole.Append(PassOf(stages_.layers[layers[position]], kind));
+        }
       }
     }
   }
 
   Status MakeOrders(const Stop& stop) {
-    const workloads::Layout& layout = training_.layout;
     for (size_t rank = 0; rank < pp_; ++rank) {
       RETURN_IF_ERROR(stop.Check());
       ASSIGN_OR_RETURN(std::vector<Slot> order,
-                       workloads::OrderOf(training_.schedule, layout.pp, layout.vpp,
-                                          static_cast<int64_t>(rank), training_.micro_batches));
+                       SlotOrderOf(training_, static_cast<int64_t>(rank), training_.micro_batches));
       orders_.push_back(std::move(order));
     }
     done_forward_.assign(chunks_ * micro_batches_, kNoTask);
@@ -150,11 +162,17 @@ class Builder {
     while (left > 0) {
       const size_t before = left;
       for (size_t rank = 0; rank < pp_; ++rank) {
-        while (next[rank] < orders_[rank].size() && IsReady(rank, orders_[rank][next[rank]])) {
-          RunSlot(rank, orders_[rank][next[rank]]);
-          ++next[rank];
-          --left;
-          if (left % 1024 == 0) {
+        while (next[rank] < orders_[rank].size()) {
+          // Slots that run together wait for what either needs.
+          const Slot* first = &orders_[rank][next[rank]];
+          const std::span<const Slot> slots(first, first->with_next ? 2 : 1);
+          if (!IsReady(rank, slots.front()) || !IsReady(rank, slots.back())) {
+            break;
+          }
+          RunSlots(rank, slots);
+          next[rank] += slots.size();
+          left -= slots.size();
+          if (left % 1024 < slots.size()) {
             RETURN_IF_ERROR(stop.Check());
           }
         }
@@ -166,61 +184,131 @@ class Builder {
   }
 
   size_t ChunkOf(size_t rank, const Slot& slot) const {
-    return static_cast<size_t>(slot.chunk) * pp_ + rank;
+    return static_cast<size_t>(places_.ChunkOf(static_cast<int64_t>(rank), slot.chunk));
   }
   size_t Index(size_t chunk, int32_t micro_batch) const {
     return chunk * micro_batches_ + static_cast<size_t>(micro_batch);
   }
+  bool IsBottom(size_t chunk) const { return places_.IsBottom(static_cast<int64_t>(chunk)); }
+  bool IsTop(size_t chunk) const { return places_.IsTop(static_cast<int64_t>(chunk)); }
+
+  /// What a slot waits for: nothing, or a task that may not be there yet.
+  const TaskIndex* SourceOf(size_t rank, const Slot& slot) const {
+    const size_t chunk = ChunkOf(rank, slot);
+    switch (slot.kind) {
+      case SlotKind::kForward:
+        return IsBottom(chunk) ? nullptr : &done_forward_[Index(chunk - 1, slot.micro_batch)];
+      case SlotKind::kBackward:
+      case SlotKind::kInput:
+        return IsTop(chunk) ? &done_forward_[Index(chunk, slot.micro_batch)]
+                            : &done_backward_[Index(chunk + 1, slot.micro_batch)];
+      case SlotKind::kWeight:
+        break;  // behind its input gradient in the rank's own order
+    }
+    return nullptr;
+  }
 
   bool IsReady(size_t rank, const Slot& slot) const {
-    const size_t chunk = ChunkOf(rank, slot);
-    if (slot.kind == SlotKind::kForward) {
-      return chunk == 0 || done_forward_[Index(chunk - 1, slot.micro_batch)] != kNoTask;
+    const TaskIndex* source = SourceOf(rank, slot);
+    return source == nullptr || *source != kNoTask;
+  }
+
+  /// One slot, or two together; what they send leaves when both are over.
+  void RunSlots(size_t rank, std::span<const Slot> slots) {
+    for (const Slot& slot : slots) {
+      const TaskIndex* source = SourceOf(rank, slot);
+      if (source != nullptr && (slot.kind == SlotKind::kForward || !IsTop(ChunkOf(rank, slot)))) {
+        tasks_.pending(rank).push_back(*source);
+      }
     }
-    return chunk + 1 == chunks_ ? done_forward_[Index(chunk, slot.micro_batch)] != kNoTask
-                                : done_backward_[Index(chunk + 1, slot.micro_batch)] != kNoTask;
+    if (AreOneTask(rank, slots)) {
+      RunPair(rank, slots);
+    } else {
+      for (const Slot& slot : slots) {
+        RunSlot(rank, slot);
+      }
+    }
+    for (const Slot& slot : slots) {
+      if (slot.kind != SlotKind::kWeight) {
+        Send(rank, ChunkOf(rank, slot), slot);
+      }
+    }
+  }
+
+  /// Whether two slots are one task (overlapped_pass.h). Not where other collectives run behind
+  /// single layers: the first forward of a chunk and the last backward.
+  bool AreOneTask(size_t rank, std::span<const Slot> slots) const {
+    return slots.size() == 2 && !sharded_ &&
+           slots[0].kind == SlotKind::kForward && slots[1].kind == SlotKind::kBackward &&
+           gathers_of_chunk_[ChunkOf(rank, slots[0])].empty() &&
+           backwards_left_[ChunkOf(rank, slots[1])] > 1 && !epilogue_.reduces_every_micro_batch;
+  }
+
+  void RunPair(size_t rank, std::span<const Slot> slots) {
+    const size_t forward = ChunkOf(rank, slots[0]);
+    const size_t backward = ChunkOf(rank, slots[1]);
+    const auto [known, is_new] = pairs_.try_emplace({forward, backward});
+    ChunkPair& pair = known->second;
+    if (is_new) {
+      std::vector<const CostedPass*> ups;
+      std::vector<const CostedPass*> downs;
+      for (const size_t layer : stages_.chunks[forward].layers) {
+        ups.push_back(&stages_.layers[layer].forward);
+      }
+      for (const size_t layer : stages_.chunks[backward].layers) {
+        downs.insert(downs.begin(), &stages_.layers[layer].backward);
+      }
+      pair.time = OverlapPasses(ups, downs);
+      pair.label = labels_.Add(fmt::format("forward chunk {} beside backward", forward),
+                               Cause::kMatmul, pair.time.causes);
+    }
+    const auto first = static_cast<TaskIndex>(step_.program.num_tasks());
+    tasks_.AddCompute(rank, pair.time.total, pair.label,
+                      {pair.time.host, pair.time.lead, issue_label_});
+    --backwards_left_[backward];
+    RecordMemory(rank, forward, SlotKind::kForward, first);
+    RecordMemory(rank, backward, SlotKind::kBackward, first);
   }
 
   void RunSlot(size_t rank, const Slot& slot) {
     const size_t chunk = ChunkOf(rank, slot);
-    const bool is_forward = slot.kind == SlotKind::kForward;
-    if (is_forward) {
-      if (chunk > 0) {
-        tasks_.pending(rank).push_back(done_forward_[Index(chunk - 1, slot.micro_batch)]);
-      }
-    } else if (chunk + 1 < chunks_) {
-      tasks_.pending(rank).push_back(done_backward_[Index(chunk + 1, slot.micro_batch)]);
-    }
-    const bool is_last_backward = !is_forward && --backwards_left_[chunk] == 0;
-    const bool reduces = is_last_backward || (!is_forward && epilogue_.reduces_every_micro_batch);
+    const bool makes_gradients = MakesGradients(slot.kind);
+    const bool is_last = makes_gradients && --backwards_left_[chunk] == 0;
+    const bool reduces = is_last || (makes_gradients && epilogue_.reduces_every_micro_batch);
     const bool overlaps = training_.framework.overlap.gradient_reduce;
     const auto first = static_cast<TaskIndex>(step_.program.num_tasks());
-    RunPass(rank, chunk, slot.kind, reduces && overlaps);
-    if (is_last_backward && !overlaps) {
+    RunPass(rank, chunk, slot, reduces && overlaps);
+    if (is_last && !overlaps) {
       late_reductions_.push_back(chunk);
     } else if (reduces && !overlaps) {
       ReduceChunk(chunk);
       tasks_.pending(rank).insert(tasks_.pending(rank).end(), reductions_[rank].begin(),
                                   reductions_[rank].end());
     }
-    RecordMemory(rank, chunk, is_forward, first);
-    Send(rank, chunk, slot, is_forward);
+    RecordMemory(rank, chunk, slot.kind, first);
   }
 
-  void RunPass(size_t rank, size_t chunk, SlotKind kind, bool reduces) {
+  void RunPass(size_t rank, size_t chunk, const Slot& slot, bool reduces) {
+    const SlotKind kind = slot.kind;
     const std::vector<size_t>& layers = stages_.chunks[chunk].layers;
     // The first forward of a chunk waits for its parameters, layer by layer.
     std::vector<LayerGather> gathers;
     if (kind == SlotKind::kForward) {
       gathers.swap(gathers_of_chunk_[chunk]);
     }
-    const PassLabels& labels =
-        kind == SlotKind::kForward ? forward_labels_[chunk] : backward_labels_[chunk];
+    const ChunkPass& whole = passes_[chunk].at(static_cast<size_t>(kind));
+    const PassLabels& labels = whole.labels;
     if (detail_ == Detail::kSlots && !reduces && gathers.empty() && !sharded_) {
-      const ChunkPasses& passes = chunk_passes_[chunk];
-      tasks_.AddChain(rank, kind == SlotKind::kForward ? passes.forward : passes.backward,
-                      labels.whole, issue_label_);
+      tasks_.AddChain(rank, whole.whole, labels.whole, issue_label_);
       return;
+    }
+    if (sharded_) {
+      const bool is_last = kind == SlotKind::kBackward && backwards_left_[chunk] == 0;
+      sharded_->BeginPass({.rank = rank,
+                           .chunk = chunk,
+                           .kind = kind,
+                           .is_first = kind == SlotKind::kForward && slot.micro_batch == 0,
+                           .is_last = is_last});
     }
     for (size_t i = 0; i < layers.size(); ++i) {
       const size_t position = kind == SlotKind::kForward ? i : layers.size() - 1 - i;
@@ -231,7 +319,7 @@ class Builder {
         }
       }
       if (sharded_) {
-        sharded_->BeforeLayer(kind, position);
+        sharded_->BeforeLayer(position);
       }
       if (detail_ != Detail::kOperations) {
         tasks_.AddChain(rank, pass, labels.layers[position], issue_label_);
@@ -248,11 +336,11 @@ class Builder {
         Reduce(rank, chunk, position);
       }
       if (sharded_) {
-        sharded_->AfterLayer(kind, position);
+        sharded_->AfterLayer(position);
       }
     }
-    if (sharded_ && kind == SlotKind::kBackward) {
-      sharded_->EndBackward();
+    if (sharded_) {
+      sharded_->EndPass();
     }
   }
 
@@ -317,20 +405,24 @@ class Builder {
   /// All of a chunk's, from the top.
   void ReduceChunk(size_t chunk) {
     for (size_t position = stages_.chunks[chunk].layers.size(); position-- > 0;) {
-      Reduce(chunk % pp_, chunk, position);
+      Reduce(static_cast<size_t>(places_.RankOf(static_cast<int64_t>(chunk))), chunk, position);
     }
   }
 
-  void Send(size_t rank, size_t chunk, const Slot& slot, bool is_forward) {
-    const bool is_last = is_forward ? chunk + 1 == chunks_ : chunk == 0;
+  void Send(size_t rank, size_t chunk, const Slot& slot) {
+    const bool is_forward = slot.kind == SlotKind::kForward;
     std::vector<TaskIndex>& done = is_forward ? done_forward_ : done_backward_;
-    if (is_last || !stages_.has_pipeline) {
+    const std::optional<int64_t> above =
+        is_forward        ? places_.BoundaryAbove(static_cast<int64_t>(chunk))
+        : IsBottom(chunk) ? std::nullopt
+                          : places_.BoundaryAbove(static_cast<int64_t>(chunk) - 1);
+    if (!above) {
       done[Index(chunk, slot.micro_batch)] = tasks_.last_on_compute(rank);
       return;
     }
     const StreamIndex stream =
         is_forward ? tasks_.streams(rank).send_forward : tasks_.streams(rank).send_backward;
-    const size_t boundary = is_forward ? rank : (rank + pp_ - 1) % pp_;
+    const auto boundary = static_cast<size_t>(*above);
     const TaskIndex send = Add(stream, stages_.boundary_sends[boundary], send_labels_[boundary],
                                tasks_.Frontier(rank));
     done[Index(chunk, slot.micro_batch)] = send;
@@ -339,21 +431,32 @@ class Builder {
     }
   }
 
-  void RecordMemory(size_t rank, size_t chunk, bool is_forward, TaskIndex first) {
-    if (detail_ != Detail::kOperations) {
+  /// What a forward keeps stays until its backward; where that is split, some of it until the
+  /// weight gradients.
+  void RecordMemory(size_t rank, size_t chunk, SlotKind kind, TaskIndex first) {
+    if (detail_ != Detail::kOperations || tasks_.last_on_compute(rank) == kNoTask) {
       return;
     }
-    while (step_.program.task_streams()[first] != tasks_.streams(rank).compute) {
+    const bool is_forward = kind == SlotKind::kForward;
+    double bytes = 0;
+    for (const size_t index : stages_.chunks[chunk].layers) {
+      const CostedLayer& layer = stages_.layers[index];
+      if (kind != SlotKind::kWeight) {
+        bytes += (is_forward ? 1.0 : -1.0) * layer.saved_activations.base();
+      }
+      if (kind == SlotKind::kInput || kind == SlotKind::kWeight) {
+        bytes += (kind == SlotKind::kInput ? 1.0 : -1.0) * layer.saved_for_weights.base();
+      }
+    }
+    TaskIndex task = tasks_.last_on_compute(rank);
+    while (is_forward && first < task &&
+           step_.program.task_streams()[first] != tasks_.streams(rank).compute) {
       ++first;  // a transfer or the host's
     }
-    double bytes = 0;
-    for (const size_t layer : stages_.chunks[chunk].layers) {
-      bytes += stages_.layers[layer].saved_activations.base();
-    }
-    step_.memory_changes.push_back({.task = is_forward ? first : tasks_.last_on_compute(rank),
+    step_.memory_changes.push_back({.task = is_forward ? std::min(first, task) : task,
                                     .at_end = !is_forward,
                                     .rank = static_cast<uint32_t>(rank),
-                                    .bytes = is_forward ? bytes : -bytes});
+                                    .bytes = bytes});
   }
 
   /// Reductions that did not hide, the word table shared by first and last stage, the norm over all
@@ -419,23 +522,31 @@ class Builder {
     }
   }
 
+  /// One pass of a chunk, whole.
+  struct ChunkPass {
+    CostedChain whole;
+    PassLabels labels;
+  };
+
   const sim::TrainingScenario& training_;
-  const StageCosts& stages_;
+  const StageView stages_;
   const EpilogueCosts& epilogue_;
   const Detail detail_;
   StepProgram step_;
   const size_t pp_;
+  const workloads::PipelineChunks places_;
   RankTasks tasks_;    // of step_
   StepLabels labels_;  // likewise
   const size_t chunks_;
   const size_t micro_batches_;
 
   StreamIndex world_ = 0;
-  std::vector<PassLabels> forward_labels_, backward_labels_;
-  std::vector<LabelIndex> send_labels_;  // by stage, of the boundary above it
-  LabelIndex issue_label_ = 0;           // of whatever a host does
-  std::optional<ShardedTasks> sharded_;  // with parameters cut over ranks
-  std::vector<ChunkPasses> chunk_passes_;
+  std::vector<SlotKind> kinds_ = {SlotKind::kForward, SlotKind::kBackward};
+  std::vector<std::array<ChunkPass, 4>> passes_;  // by chunk and kind of slot
+  std::vector<LabelIndex> send_labels_;           // by stage, of the boundary above it
+  LabelIndex issue_label_ = 0;                    // of whatever a host does
+  std::optional<ShardedTasks> sharded_;           // with parameters cut over ranks
+  std::map<std::pair<size_t, size_t>, ChunkPair> pairs_;
   std::vector<std::vector<Slot>> orders_;
   std::vector<TaskIndex> done_forward_,
       done_backward_;                   // by chunk and micro-batch: what the next chunk waits for
@@ -448,9 +559,9 @@ class Builder {
 
 }  // namespace
 
-Result<StepProgram> BuildStepProgram(const sim::TrainingScenario& training,
-                                     const StageCosts& stages, const EpilogueCosts& epilogue,
-                                     Detail detail, const Stop& stop) {
+Result<StepProgram> BuildStepProgram(const sim::TrainingScenario& training, const StageView& stages,
+                                     const EpilogueCosts& epilogue, Detail detail,
+                                     const Stop& stop) {
   return Builder(training, stages, epilogue, detail).Build(stop);
 }
 

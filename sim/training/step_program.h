@@ -31,7 +31,21 @@ namespace ridgeline::training {
 enum class Detail { kSlots, kLayers, kOperations };
 
 inline const CostedPass& PassOf(const CostedLayer& layer, workloads::SlotKind kind) {
-  return kind == workloads::SlotKind::kForward ? layer.forward : layer.backward;
+  switch (kind) {
+    case workloads::SlotKind::kForward:
+      return layer.forward;
+    case workloads::SlotKind::kBackward:
+      break;
+    case workloads::SlotKind::kInput:
+      return layer.input_gradient;
+    case workloads::SlotKind::kWeight:
+      return layer.weight_gradient;
+  }
+  return layer.backward;
+}
+/// Whether a slot leaves gradients of weights behind it.
+inline bool MakesGradients(workloads::SlotKind kind) {
+  return kind == workloads::SlotKind::kBackward || kind == workloads::SlotKind::kWeight;
 }
 
 /// What a rank's memory changes by when a task begins or ends: a micro-batch's activations come and
@@ -64,6 +78,9 @@ struct ShardedLayer {
   Duration gather;         // of its parameters, as they compute; with the copy into the buffer
   Duration regather;       // likewise, before its backward
   Duration reduce;         // of its gradients
+  Bytes gathered, reduced;  // by one of each
+  CollectiveLoad gather_load;
+  CollectiveLoad reduce_load;
   Duration slows_forward;  // what collectives beside its forward add to that (contention.h)
   Duration slows_backward;
   CostedChain copy_out;  // of the gathered parameters out of the buffer, on the compute stream
@@ -83,6 +100,8 @@ struct EpilogueCosts {
     CostedChain copy_in = {};
     CostedChain copy_out = {};
     workloads::Axis axis = workloads::Axis::kData;  // who takes part
+    Bytes bytes = {};
+    CollectiveLoad load = {};
   };
   struct Gather {
     size_t rank = 0;
@@ -90,6 +109,7 @@ struct EpilogueCosts {
     size_t before_layer = 0;  // position in that chunk of the lowest layer among them
     Duration duration;
     workloads::Axis axis = workloads::Axis::kData;  // who takes part
+    Bytes bytes = {};
   };
   std::vector<Reduction>
       reductions;               // gradients, bucket by bucket, in order of readiness within a rank
@@ -101,7 +121,7 @@ struct EpilogueCosts {
   std::vector<std::vector<Duration>> slows_backward;
   /// Gradients are reduced behind every micro-batch's backward, not only the last (ZeRO-2).
   bool reduces_every_micro_batch = false;
-  std::vector<ShardedLayer> sharded;    // by position in the only chunk; empty: nothing is cut
+  std::vector<ShardedLayer> sharded;    // chunk by chunk, bottom to top; empty: nothing is cut
   Duration issue_gather, issue_reduce;  // the host's time for one collective of `sharded`
   std::vector<Duration>
       tied_reduction;  // by rank: the word table shared by first and last stage; empty when none
@@ -132,8 +152,8 @@ Status FitsClock(const sim::TrainingScenario& training, const StageView& stages,
 
 /// Builds the program of costs that fit the clock. Errors: those of workloads::OrderOf; kCancelled
 /// or kDeadlineExceeded from `stop`.
-Result<StepProgram> BuildStepProgram(const sim::TrainingScenario& training,
-                                     const StageCosts& stages, const EpilogueCosts& epilogue,
-                                     Detail detail, const Stop& stop);
+Result<StepProgram> BuildStepProgram(const sim::TrainingScenario& training, const StageView& stages,
+                                     const EpilogueCosts& epilogue, Detail detail,
+                                     const Stop& stop);
 
 }  // namespace ridgeline::training

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "sim/engine/static_sweep.h"
+#include "sim/training/slot_order.h"
 #include "workloads/pipeline_schedule.h"
 
 namespace ridgeline::training {
@@ -32,7 +34,9 @@ void StepSweep::Load(const sim::TrainingScenario& training, const StageView& sta
           stages.layers[layers[layers.size() - 1 - i]].backward.At(Bound::kMean));
     }
     // For the bound: what copies and the issue of collectives add, wherever it is added.
-    for (const ShardedLayer& layer : epilogue.sharded) {
+    const std::span<const ShardedLayer> sharded =
+        chunks_.size() == 1 ? std::span(epilogue.sharded) : std::span<const ShardedLayer>();
+    for (const ShardedLayer& layer : sharded) {
       const HostChain copy_out = layer.copy_out.At(Bound::kMean);
       const HostChain copy_in = layer.copy_in.At(Bound::kMean);
       const Picoseconds issue = epilogue.issue_gather[Bound::kMean];
@@ -69,8 +73,7 @@ void StepSweep::StartRanks() {
     const auto warm_up =
         workloads::WarmUpOf(training_->schedule, training_->layout.pp, training_->layout.vpp,
                             static_cast<int64_t>(rank), training_->micro_batches);
-    CHECK(warm_up.has_value(), "a schedule without warm-up on rank {}", rank);
-    ranks_[rank].warm_up = *warm_up;
+    ranks_[rank].warm_up = warm_up.value_or(0);
     ranks_[rank].host = epilogue_->host ? epilogue_->host->start[Bound::kMean] : 0;
   }
   buckets_.resize(pp_);
@@ -271,7 +274,41 @@ bool StepSweep::RunNext(size_t rank) {
   return true;
 }
 
+bool StepSweep::NeedsProgram() const {
+  return PairsSlots(*training_) || SplitsBackward(training_->schedule) || (!epilogue_->sharded.empty() && pp_ > 1);
+}
+
+Result<Picoseconds> StepSweep::SweepProgram(const Stop& stop) const {
+  ASSIGN_OR_RETURN(const StepProgram step,
+                   BuildStepProgram(*training_, *stages_, *epilogue_, Detail::kSlots, stop));
+  return engine::StaticSweep(step.program).makespan;
+}
+
+Picoseconds StepSweep::BoundOfWork() {
+  const workloads::PipelineChunks places = ChunksOf(*training_);
+  const bool splits = SplitsBackward(training_->schedule);
+  for (size_t chunk = 0; chunk < num_chunks(); ++chunk) {
+    // Whichever way a schedule runs a backward.
+    Picoseconds halves = 0;
+    for (const size_t layer : stages_->chunks[chunk].layers) {
+      halves += stages_->layers[layer].input_gradient.total[Bound::kMean] +
+                stages_->layers[layer].weight_gradient.total[Bound::kMean];
+    }
+    const Picoseconds backward =
+        splits ? std::min(halves, chunks_[chunk].backward.device) : chunks_[chunk].backward.device;
+    Picoseconds slot = chunks_[chunk].forward.device + backward;
+    // Slots that run together take as long as the longer at least.
+    slot = places.copies() > 1 || PairsSlots(*training_) ? slot / 2 : slot;
+    ranks_[static_cast<size_t>(places.RankOf(static_cast<int64_t>(chunk)))].compute +=
+        MicroBatchesOfChunk(*training_) * slot;
+  }
+  return Finish();
+}
+
 Result<Picoseconds> StepSweep::Makespan(const Stop& stop) {
+  if (NeedsProgram()) {
+    return SweepProgram(stop);
+  }
   StartRanks();
   forward_done_.assign(num_chunks() * micro_batches_, kNotYet);
   backward_done_.assign(num_chunks() * micro_batches_, kNotYet);
@@ -303,8 +340,10 @@ Picoseconds StepSweep::Finish() {
   if (!training_->framework.overlap.gradient_reduce) {
     for (size_t chunk = 0; chunk < num_chunks(); ++chunk) {
       if (ranges_[chunk].reductions != ranges_[chunk + 1].reductions) {
-        RankState& state = ranks_[chunk % pp_];
-        state.data = Reduce(chunk, std::max(state.data, frontier(chunk % pp_)));
+        const auto rank =
+            static_cast<size_t>(ChunksOf(*training_).RankOf(static_cast<int64_t>(chunk)));
+        RankState& state = ranks_[rank];
+        state.data = Reduce(chunk, std::max(state.data, frontier(rank)));
         state.reduced = state.data;
       }
     }
@@ -372,6 +411,9 @@ void StepSweep::BoundSharded(RankState& state) const {
 
 Picoseconds StepSweep::LowerBound() {
   StartRanks();
+  if (NeedsProgram()) {
+    return BoundOfWork();
+  }
   const workloads::Overlap& overlap = training_->framework.overlap;
   const auto micro_batches = static_cast<Picoseconds>(micro_batches_);
   // What follows a rank's last backward on its compute stream: a send that is waited for.

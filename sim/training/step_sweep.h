@@ -25,7 +25,9 @@ namespace ridgeline::training {
 class StepSweep {
  public:
   /// Takes up one step's costs, at the mean; they must fit the clock (FitsClock) and outlive the
-  /// calls below. The schedule must be one that workloads::WarmUpOf knows.
+  /// calls below. Schedules that workloads::WarmUpOf does not know, and parameters cut over ranks
+  /// in a pipeline, have no recurrences here: they are built as a program and swept, which costs
+  /// some ten times as much.
   void Load(const sim::TrainingScenario& training, const StageView& stages,
             const EpilogueCosts& epilogue);
 
@@ -63,6 +65,10 @@ class StepSweep {
     Picoseconds reduced = 0;        // last gradient reduction ends
   };
 
+  bool NeedsProgram() const;
+  /// Of those: the most that a rank has to do, one thing after the other.
+  Picoseconds BoundOfWork();
+  Result<Picoseconds> SweepProgram(const Stop& stop) const;
   void StartRanks();
   void GatherParameters();
   /// Whether the rank's next slot could run, and did.

@@ -41,8 +41,17 @@ std::string Title(const sim::Scenario& scenario) {
   if (layout.vpp > 1) {
     spread += fmt::format(" vpp {}", layout.vpp);
   }
+  if (layout.cp > 1) {
+    spread += fmt::format(" cp {}", layout.cp);
+  }
   if (layout.ep > 1) {
     spread += fmt::format(" ep {}", layout.ep);
+  }
+  if (layout.folds_experts()) {
+    spread += fmt::format(" etp {}", layout.etp);
+  }
+  if (layout.shard_groups() > 1) {
+    spread += fmt::format(" shard {}", layout.shard);
   }
   return fmt::format("{}, {} x {}, {}, {} tokens x {} sequences", training.model.name,
                      Grouped(layout.gpus()), scenario.cluster.gpu.name, spread,
@@ -92,6 +101,9 @@ void AddTime(sim::Report& report, const StepResults& step, const sim::TrainingSc
     report.time.push_back(
         {std::string(CauseName(cause)), std::string(CauseTitle(cause)), value.mean});
   }
+  if (step[Bound::kMean].critical_path.total() == 0) {
+    return;  // every rank simulated for itself: no one program to walk back through
+  }
   for (size_t i = 0; i < kNumCauses; ++i) {
     const auto cause = static_cast<Cause>(i);
     const auto seconds = [&](Bound bound) {
@@ -124,7 +136,7 @@ void AddRates(sim::Report& report, const sim::Scenario& scenario, const StageCos
     }
   }
   const double per_gpu =
-      static_cast<double>(training.micro_batches) / static_cast<double>(training.layout.pp);
+      static_cast<double>(MicroBatchesOfChunk(training)) / static_cast<double>(training.layout.pp);
   Add(report, "model_flops_per_gpu", Over((model * per_gpu).base(), seconds), "FLOP/s");
   const auto peak = hardware::PeakOf(scenario.cluster.gpu, training.precision);
   if (peak) {
@@ -189,6 +201,12 @@ void AddAssumptions(sim::Report& report, const sim::Scenario& scenario,
                     const compute::OperationTime& time) {
   for (const hardware::RateInUse& rate : time.RatesFor(ProfileOf(*scenario.training))) {
     report.assumptions.push_back({rate.what, rate.value, rate.source});
+  }
+  if (const double pace = PaceOf(*scenario.training); pace > 1) {
+    report.assumptions.push_back(
+        {fmt::format("products on the slowest of {} GPUs, over the mean one",
+                     Grouped(scenario.training->layout.gpus())),
+         fmt::format("{:.3f}", pace), "arXiv:2208.11035: 8 % between GPUs of a model at one work"});
   }
   report.assumptions.push_back({"MFU counts", "causal attention, output head, no recomputation",
                                 "NVIDIA/Megatron-LM megatron/training/training.py"});

@@ -28,9 +28,10 @@ inline sim::Scenario MustResolve(const std::string& yaml) {
   return *std::move(scenario);
 }
 
-/// A small decoder whose shape divides well.
+/// A small decoder whose shape divides well. `spread`: more keys of its parallelism, as ", ep: 1".
 inline std::string SmallJob(int tp, int pp, int vpp, int dp, int micro_batches,
-                            const std::string& more = {}) {
+                            const std::string& more = {}, int cp = 1,
+                            const std::string& spread = {}) {
   return fmt::format(R"(
 cluster: {{nodes: dgx-h100, count: 64}}
 training:
@@ -39,9 +40,9 @@ training:
   sequence_length: 2048
   global_batch: {}
   gpus: {}
-  parallelism: {{tp: {}, pp: {}, vpp: {}}}
+  parallelism: {{tp: {}, pp: {}, vpp: {}, cp: {}{}}}
 {})",
-                     micro_batches * dp, tp * pp * dp, tp, pp, vpp, more);
+                     micro_batches * dp, tp * pp * cp * dp, tp, pp, vpp, cp, spread, more);
 }
 
 }  // namespace ridgeline::training

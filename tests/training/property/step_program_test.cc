@@ -34,28 +34,56 @@ std::string RandomHost() {
       work(), work(), time(), time(), time(), time(), time(), time());
 }
 
+/// Of the small job's 16 layers: by the rule, or some moved from one chunk to the next; the first
+/// and the last may have none.
+std::string RandomStages(int chunks) {
+  if (*rc::gen::arbitrary<bool>()) {
+    return "";
+  }
+  std::vector<int> layers(static_cast<size_t>(chunks), 16 / chunks);
+  for (size_t chunk = 0; chunk + 1 < layers.size(); ++chunk) {
+    const int least = chunk == 0 ? 0 : 1;
+    const int moved = *rc::gen::inRange(0, layers[chunk] - least + 1);
+    layers[chunk] -= moved;
+    layers[chunk + 1] += moved;
+  }
+  return fmt::format("  stage_layers: [{}]\n", fmt::join(layers, ", "));
+}
+
 Job RandomJob() {
   const int tp = *rc::gen::element(1, 2, 4, 8);
   const int pp = *rc::gen::element(1, 2, 4);
-  const int vpp = pp > 1 ? *rc::gen::element(1, 2) : 1;
-  const int dp = *rc::gen::element(1, 2, 8);
-  const int rounds = *rc::gen::inRange(1, 4);
   const std::string schedule =
-      vpp > 1 ? "interleaved" : *rc::gen::element(std::string("gpipe"), std::string("1f1b"));
+      pp > 1 ? *rc::gen::element<std::string>("gpipe", "1f1b", "interleaved", "zb-h1", "zb-v",
+                                              "dualpipe")
+             : *rc::gen::element<std::string>("gpipe", "1f1b", "zb-h1");
+  const int vpp = schedule == "interleaved" || schedule == "zb-v" ? 2 : 1;
+  const int dp = *rc::gen::element(1, 2, 8);
+  const int rounds = *rc::gen::inRange(1, 4) + (schedule == "dualpipe" ? 1 : 0);
+  const bool splits = schedule == "zb-h1" || schedule == "zb-v" || schedule == "dualpipe";
   const std::string recompute =
       *rc::gen::element(std::string("none"), std::string("selective"), std::string("full"));
   const std::string sharding =
-      pp > 1 ? *rc::gen::element<std::string>("ddp", "zero-1")
+      splits ? *rc::gen::element<std::string>("ddp", "zero-1", "zero-2")
              : *rc::gen::element<std::string>("ddp", "zero-1", "zero-2", "zero-3", "fsdp");
   const std::string reshard = *rc::gen::arbitrary<bool>() ? "true" : "false";
   const std::string framework = *rc::gen::element(
       std::string("megatron-core"), std::string("megatron-lm-2021"), std::string("pytorch-eager"));
+  // Contexts over what is left of 512 GPUs; no kernel with scores in memory shares a sequence.
+  const int cp =
+      framework != "megatron-lm-2021" && tp * pp * dp <= 128 ? *rc::gen::element(1, 1, 2, 4) : 1;
+  const std::string spread = *rc::gen::element<std::string>(
+      "", ", context: {exchange: all-to-all}", ", context: {exchange: all-gather}",
+      ", order: [cp, tp, pp, dp]", ", order: [dp, tp, cp, pp], context: {exchange: both, inner: 1}",
+      ", shard: 1");
   Job job;
   job.scenario = MustResolve(
       SmallJob(tp, pp, vpp, dp, rounds * pp,
-               fmt::format("  schedule: {}\n  recompute: {}\n  sharding: {}\n  reshard: {}\n"
-                           "  framework: {{base: {}, host: {}}}\n",
-                           schedule, recompute, sharding, reshard, framework, RandomHost())));
+               fmt::format("{}  schedule: {}\n  recompute: {}\n  sharding: {}\n  reshard: {}\n"
+                           "  framework: {{base: {}, host: {}, overlap: {{tensor_parallel: {}}}}}\n",
+                           RandomStages(pp * vpp), schedule, recompute, sharding, reshard, framework, RandomHost(),
+                           *rc::gen::arbitrary<bool>()),
+               cp, spread));
   RC_ASSERT(job.scenario.training.has_value());
   const compute::OperationTime time = compute::OperationTime::Analytic(job.scenario.cluster);
   job.stages = CostStages(*job.scenario.training, time).value();
