@@ -75,6 +75,12 @@ Result<TrainingCosts> TrainingCosts::Of(const TrainingSpace& space,
   const bool ties_tables = space.training().model.has_tied_embeddings;
   const bool counts_micro_batches =
       space.training().framework.gradients == workloads::GradientBuffers::kOnDemand;
+  // What is recomputed may depend on the stage, and then on what its rank has room for.
+  const workloads::Recompute recompute = space.training().recompute;
+  const bool has_variants = space.training().recompute_detail.layers.has_value() ||
+                            recompute == workloads::Recompute::kOptimal;
+  const bool has_next_token = space.training().model.next_token_layers > 0;
+  costs.has_variants_ = has_variants;
   const bool reorders = !space.training().layout.order.empty();
   KeyTable layer_keys;
   KeyTable chunk_keys;
@@ -85,7 +91,7 @@ Result<TrainingCosts> TrainingCosts::Of(const TrainingSpace& space,
     const uint32_t layers = layer_keys.IndexOf(
         {at.gpus, at.tp, at.ep, at.micro_batch, static_cast<int64_t>(at.recompute),
          // The head of a shared word table holds no parameters on a single stage.
-         (ties_tables && at.pp == 1 ? 1 : 0) +
+         ((ties_tables || has_next_token) && at.pp == 1 ? 1 : 0) +
              // Parameters that are gathered are computed with as they arrive.
              (workloads::ShardsParameters(at.sharding) ? 2 : 0),
          // A gradient made on demand is added to from the second micro-batch on: pp decides
@@ -100,10 +106,13 @@ Result<TrainingCosts> TrainingCosts::Of(const TrainingSpace& space,
                                 workloads::ShardsParameters(at.sharding);
     costs.parts_.push_back(
         {.layers = layers,
-         .chunks = chunk_keys.IndexOf({at.pp * at.vpp}, i),
+         .chunks =
+             chunk_keys.IndexOf({at.pp * at.vpp, has_variants ? static_cast<int64_t>(i) : -1}, i),
          .epilogue = epilogue_keys.IndexOf(
              {at.gpus, at.tp, at.pp, at.vpp, at.ep, static_cast<int64_t>(at.sharding),
-              reduces_beside ? static_cast<int64_t>(layers) : -1},
+              has_variants     ? -2 - static_cast<int64_t>(i)
+              : reduces_beside ? static_cast<int64_t>(layers)
+                               : -1},
              i)});
   }
 
@@ -124,15 +133,19 @@ Result<TrainingCosts> TrainingCosts::Of(const TrainingSpace& space,
                                for (const int kind : scenario.model.layers) {
                                  add(part.costs.index_of_kind[static_cast<size_t>(kind)]);
                                }
+                               for (const size_t layer : part.costs.next_token) {
+                                 add(layer);
+                               }
                                add(part.costs.head());
                                return {};
                              }));
   costs.chunks_.resize(chunk_keys.points().size());
   RETURN_IF_ERROR(ForEachKey(space, points, chunk_keys, jobs, stop,
                              [&](size_t i, const sim::TrainingScenario& scenario) -> Status {
-                               ASSIGN_OR_RETURN(
-                                   costs.chunks_[i],
-                                   training::PlaceChunks(scenario, costs.layers_.front().costs));
+                               const PartIndices& parts = costs.parts_[chunk_keys.points()[i]];
+                               ASSIGN_OR_RETURN(costs.chunks_[i],
+                                                training::PlaceChunks(
+                                                    scenario, costs.layers_[parts.layers].costs));
                                return {};
                              }));
   costs.epilogues_.resize(epilogue_keys.points().size());
@@ -153,11 +166,20 @@ Result<TrainingCosts> TrainingCosts::Of(const TrainingSpace& space,
 PointCosts TrainingCosts::At(size_t point) const {
   const PartIndices& parts = parts_[point];
   const Layers& layers = layers_[parts.layers];
-  return {.layers = &layers.costs,
-          .chunks = &chunks_[parts.chunks],
-          .epilogue = &epilogues_[parts.epilogue],
-          .model_flops = layers.model_flops,
-          .recompute_flops = layers.recompute_flops};
+  PointCosts costs = {.layers = &layers.costs,
+                      .chunks = &chunks_[parts.chunks],
+                      .epilogue = &epilogues_[parts.epilogue],
+                      .model_flops = layers.model_flops,
+                      .recompute_flops = layers.recompute_flops};
+  if (has_variants_) {
+    costs.recompute_flops = {};
+    for (const training::ChunkCosts& chunk : *costs.chunks) {
+      for (const size_t layer : chunk.layers) {
+        costs.recompute_flops += layers.costs.layers[layer].recompute_flops;
+      }
+    }
+  }
+  return costs;
 }
 
 }  // namespace ridgeline::planner

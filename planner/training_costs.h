@@ -52,6 +52,7 @@ class TrainingCosts {
   explicit TrainingCosts(compute::OperationTime time) : time_(std::move(time)) {}
 
   compute::OperationTime time_;
+  bool has_variants_ = false;  // layers of a kind are not all recomputed alike
   std::vector<Layers> layers_;
   std::vector<std::vector<training::ChunkCosts>> chunks_;
   std::vector<training::EpilogueCosts> epilogues_;

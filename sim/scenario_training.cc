@@ -200,6 +200,7 @@ std::optional<TrainingScenario> ResolveTraining(const TrainingJob& job,
   framework->dtypes = DtypesOf(job, framework->dtypes);
   framework->attention = job.attention.value_or(framework->attention);
   training.model = std::move(*model);
+  training.model.next_token_layers = job.next_token_layers;
   training.framework = *std::move(framework);
 
   RefuseUnbuilt(training, document, diagnostics);

@@ -83,7 +83,7 @@ struct Model {
   DType dtype = DType::kBf16;          // of the published weights
   std::vector<Layer> kinds;            // distinct layers
   std::vector<int> layers;             // for each layer, bottom to top, its index in `kinds`
-  int64_t next_token_layers = 0;       // multi-token-prediction depths; described, not yet trained
+  int64_t next_token_layers = 0;       // multi-token-prediction depths; a job says how many train
   int64_t extra_parameters = 0;        // outside layers: vision tower is NOT counted; see notes
   std::vector<std::string> notes;      // what the count leaves out ("vision encoder not modelled")
 

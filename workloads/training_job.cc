@@ -67,6 +67,9 @@ const Schema<TrainingJob>& SchemaOf(Tag<TrainingJob>) {
                     "how linear layers train with precision fp8; default: the framework's")
           .Optional("optimizer", &TrainingJob::optimizer, "the rule that updates parameters")
           .Optional("lora", &TrainingJob::lora, "train low-rank adapters, all else frozen")
+          .Optional("next_token_layers", &TrainingJob::next_token_layers,
+                    "layers of multi-token prediction to train, whatever the model's config says",
+                    {.at_least = 0, .at_most = 64})
           .Optional("experts", &TrainingJob::experts, "how tokens spread over experts")
           .Optional("stage_layers", &TrainingJob::stage_layers,
                     "layers of each pipeline chunk, bottom to top; default: even")

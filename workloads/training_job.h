@@ -57,6 +57,7 @@ struct TrainingJob {
   std::optional<Fp8Recipe> fp8;  // of precision fp8; default: the framework's
   OptimizerKind optimizer = OptimizerKind::kAdamW;
   LowRankAdapters lora;
+  int64_t next_token_layers = 0;  // that predict tokens further ahead (next_token_layer.h)
   ExpertRouting experts;
   std::vector<int64_t> stage_layers;  // of each chunk, bottom to top; default: even
   std::optional<TrainingRun> run;

@@ -4,6 +4,8 @@
 #include <map>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "sim/training/training_memory.h"
 #include "workloads/pipeline_chunks.h"
 
@@ -234,6 +236,35 @@ Status ChooseVariants(const sim::TrainingScenario& training, const LayerCosts& l
     }
   }
   return {};
+}
+
+std::string DescribeChoice(const sim::TrainingScenario& training, const StageView& stages) {
+  const workloads::PipelineChunks pipeline = ChunksOf(training);
+  std::vector<std::map<std::string, int64_t>> counts(static_cast<size_t>(training.layout.pp));
+  for (size_t chunk = 0; chunk < stages.chunks.size(); ++chunk) {
+    const auto rank = static_cast<size_t>(pipeline.RankOf(static_cast<int64_t>(chunk)));
+    for (const size_t layer : stages.chunks[chunk].layers) {
+      if (stages.layers[layer].is_decoder) {
+        ++counts[rank][stages.layers[layer].name];
+      }
+    }
+  }
+  std::string text;
+  for (size_t first = 0, end = 0; first < counts.size(); first = end) {
+    end = first + 1;
+    while (end < counts.size() && counts[end] == counts[first]) {
+      ++end;
+    }
+    text += text.empty() ? "" : "; ";
+    text += end - first == 1 ? fmt::format("rank {}:", first)
+                             : fmt::format("ranks {} to {}:", first, end - 1);
+    std::string separator = " ";
+    for (const auto& [name, count] : counts[first]) {
+      text += fmt::format("{}{} {}", separator, count, name);
+      separator = ", ";
+    }
+  }
+  return text;
 }
 
 }  // namespace ridgeline::training

@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/result.h"
@@ -58,5 +59,8 @@ void AddVariants(const sim::TrainingScenario& training, std::vector<CostedLayer>
 /// plan that fits recompute_detail.budget, or the GPU; where none does, the one that keeps least.
 Status ChooseVariants(const sim::TrainingScenario& training, const LayerCosts& layers,
                       std::vector<ChunkCosts>& chunks);
+
+/// "rank 0: 3 layer (all again), 1 layer; rank 1: ..." with neighbours that choose alike as one.
+std::string DescribeChoice(const sim::TrainingScenario& training, const StageView& stages);
 
 }  // namespace ridgeline::training

@@ -8,6 +8,7 @@
 #include "base/grouped_number.h"
 #include "base/units_text.h"
 #include "sim/report_settings.h"
+#include "sim/training/recompute_choice.h"
 
 namespace ridgeline::training {
 namespace {
@@ -247,6 +248,11 @@ sim::Report WriteReport(const sim::Scenario& scenario, const compute::OperationT
   AddMemory(report, scenario, memory);
   AddTime(report, step, *scenario.training);
   AddAssumptions(report, scenario, time);
+  if (scenario.training->recompute == workloads::Recompute::kOptimal) {
+    report.assumptions.push_back({"recomputation chosen",
+                                  DescribeChoice(*scenario.training, stages),
+                                  "least time that fits: sim/training/recompute_choice.h"});
+  }
   return report;
 }
 
