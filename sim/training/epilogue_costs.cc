@@ -116,6 +116,37 @@ Result<Duration> UpdateTime(const UpdateTraffic& traffic, const compute::Operati
   return update;
 }
 
+/// Delayed scaling: the maxima of a chunk's tensors, over the ranks that hold it, once a forward and
+/// once a backward (NVIDIA/TransformerEngine transformer_engine/pytorch/fp8.py,
+/// reduce_and_update_fp8_tensors). Nothing hides them, so that they are counted together, at the
+/// step's end.
+Result<Duration> MaximaTime(const sim::TrainingScenario& training,
+                            const workloads::PipelineChunks& places,
+                            const compute::OperationTime& time, sim::Reliance& reliance) {
+  const workloads::Layout& layout = training.layout;
+  const RankGroup stage = {.ranks = layout.gpus() / layout.pp,
+                           .ranks_per_node =
+                               std::min(layout.gpus() / layout.pp, layout.gpus_per_node)};
+  if (training.precision != DType::kFp8 ||
+      training.fp8.scaling != workloads::Fp8Scaling::kDelayed || stage.ranks <= 1) {
+    return Duration{};
+  }
+  const double layers = static_cast<double>(training.model.num_layers()) /
+                        static_cast<double>(layout.pp * places.per_rank());
+  constexpr double kProducts = 4;  // of a layer
+  constexpr double kMaxima = 3;    // of a product: input, weights, result
+  const double times =
+      2.0 * static_cast<double>(training.micro_batches) * static_cast<double>(places.per_rank());
+  ASSIGN_OR_RETURN(
+      const Duration each,
+      CollectiveTime(time,
+                     {CollectiveKind::kAllReduce,
+                      Bytes::FromBase(4.0 * kProducts * kMaxima * std::max(layers, 1.0)), stage,
+                      DType::kFp32},
+                     reliance, times * static_cast<double>(layout.pp)));
+  return Repeated(each, times);
+}
+
 /// Parameters whose gradients are reduced together.
 struct Bucket {
   double parameters = 0;
@@ -249,7 +280,10 @@ Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const 
     SlowBackward(stages, costs);
   }
 
-  if (training.model.has_tied_embeddings && places.RankOf(0) != places.RankOf(places.count() - 1)) {
+  // Layers that predict further ahead look up the table on the last stage too.
+  const bool shares_table =
+      training.model.has_tied_embeddings || training.model.next_token_layers > 0;
+  if (shares_table && training.lora.rank == 0 && places.RankOf(0) != places.RankOf(places.count() - 1)) {
     const Bytes table = static_cast<double>(training.model.vocabulary) *
                         static_cast<double>(training.model.hidden) /
                         static_cast<double>(layout.tp) * BytesPerElement(dtypes.reduce);
@@ -284,6 +318,8 @@ Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const 
         CollectiveTime(time, {CollectiveKind::kAllReduce, Bytes::FromBase(4), world, DType::kFp32},
                        costs.reliance, meetings * static_cast<double>(pp)));
     costs.norm_reduction = Repeated(meeting, meetings);
+    ASSIGN_OR_RETURN(const Duration maxima, MaximaTime(training, places, time, costs.reliance));
+    costs.norm_reduction += maxima;
   }
   if (HasHostTime(training.framework.host)) {
     costs.host = HostOf(training.framework.host, stages, places, costs.update);
