@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -116,17 +117,17 @@ Result<Duration> UpdateTime(const UpdateTraffic& traffic, const compute::Operati
   return update;
 }
 
-/// Delayed scaling: the maxima of a chunk's tensors, over the ranks that hold it, once a forward and
-/// once a backward (NVIDIA/TransformerEngine transformer_engine/pytorch/fp8.py,
+/// Delayed scaling: the maxima of a chunk's tensors, over the ranks that hold it, once a forward
+/// and once a backward (NVIDIA/TransformerEngine transformer_engine/pytorch/fp8.py,
 /// reduce_and_update_fp8_tensors). Nothing hides them, so that they are counted together, at the
 /// step's end.
 Result<Duration> MaximaTime(const sim::TrainingScenario& training,
                             const workloads::PipelineChunks& places,
                             const compute::OperationTime& time, sim::Reliance& reliance) {
   const workloads::Layout& layout = training.layout;
-  const RankGroup stage = {.ranks = layout.gpus() / layout.pp,
-                           .ranks_per_node =
-                               std::min(layout.gpus() / layout.pp, layout.gpus_per_node)};
+  const RankGroup stage = {
+      .ranks = layout.gpus() / layout.pp,
+      .ranks_per_node = std::min(layout.gpus() / layout.pp, layout.gpus_per_node)};
   if (training.precision != DType::kFp8 ||
       training.fp8.scaling != workloads::Fp8Scaling::kDelayed || stage.ranks <= 1) {
     return Duration{};
@@ -139,11 +140,11 @@ Result<Duration> MaximaTime(const sim::TrainingScenario& training,
       2.0 * static_cast<double>(training.micro_batches) * static_cast<double>(places.per_rank());
   ASSIGN_OR_RETURN(
       const Duration each,
-      CollectiveTime(time,
-                     {CollectiveKind::kAllReduce,
-                      Bytes::FromBase(4.0 * kProducts * kMaxima * std::max(layers, 1.0)), stage,
-                      DType::kFp32},
-                     reliance, times * static_cast<double>(layout.pp)));
+      CollectiveTime(
+          time,
+          {CollectiveKind::kAllReduce,
+           Bytes::FromBase(4.0 * kProducts * kMaxima * std::max(layers, 1.0)), stage, DType::kFp32},
+          reliance, times * static_cast<double>(layout.pp)));
   return Repeated(each, times);
 }
 
@@ -224,6 +225,9 @@ Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const 
     Bucket dense_bucket;
     Bucket expert_bucket;
     std::vector<EpilogueCosts::Gather> gathers;
+    // Of their library's kernels: the same for every bucket, or nearly.
+    std::optional<int64_t> dense_channels;
+    std::optional<int64_t> expert_channels;
     const auto send = [&](Bucket& bucket, const ReplicaGroups& replicas, size_t layer) -> Status {
       const bool is_full = bucket.parameters * BytesPerElement(dtypes.reduce) >= full_bucket;
       if (!is_full && layer > 0) {
@@ -238,13 +242,16 @@ Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const 
         const Collective all = {
             is_sharded ? CollectiveKind::kReduceScatter : CollectiveKind::kAllReduce,
             bucket.parameters * BytesPerElement(dtypes.reduce), replicas.all, dtypes.reduce};
+        std::optional<int64_t>& channels =
+            &replicas == &dense_replicas ? dense_channels : expert_channels;
+        channels = channels ? *channels : time.ChannelsOf(all);
         costs.reductions.push_back({.rank = rank,
                                     .after_chunk = chunk,
                                     .after_layer = layer,
                                     .duration = reduction,
                                     .axis = replicas.reduces,
                                     .bytes = all.bytes,
-                                    .load = LoadOf(all, reduction, std::nullopt, time)});
+                                    .load = LoadOf(all, reduction, channels, time)});
         if (costs.copies_gradients) {
           RETURN_IF_ERROR(CostBucketCopies(training.framework, bucket.parameters, time, costs));
         }
@@ -283,7 +290,8 @@ Result<EpilogueCosts> CostEpilogue(const sim::TrainingScenario& training, const 
   // Layers that predict further ahead look up the table on the last stage too.
   const bool shares_table =
       training.model.has_tied_embeddings || training.model.next_token_layers > 0;
-  if (shares_table && training.lora.rank == 0 && places.RankOf(0) != places.RankOf(places.count() - 1)) {
+  if (shares_table && training.lora.rank == 0 &&
+      places.RankOf(0) != places.RankOf(places.count() - 1)) {
     const Bytes table = static_cast<double>(training.model.vocabulary) *
                         static_cast<double>(training.model.hidden) /
                         static_cast<double>(layout.tp) * BytesPerElement(dtypes.reduce);

@@ -1,6 +1,7 @@
 #include "sim/training/sharded_layers.h"
 
 #include <algorithm>
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -105,6 +106,9 @@ Result<std::vector<ShardedLayer>> CostShardedLayers(const sim::TrainingScenario&
   const bool casts_shards = training.sharding == workloads::Sharding::kFsdp &&
                             training.framework.dtypes.master != gathered;
   const bool copies_shards = training.sharding == workloads::Sharding::kFsdp;
+  // Of their library's kernels: the same for every layer, or nearly.
+  std::optional<int64_t> gather_channels;
+  std::optional<int64_t> reduce_channels;
   for (const ChunkCosts& chunk : stages.chunks) {
     const std::vector<size_t>& layers = chunk.layers;
     for (size_t position = 0; position < layers.size(); ++position) {
@@ -142,14 +146,18 @@ Result<std::vector<ShardedLayer>> CostShardedLayers(const sim::TrainingScenario&
                                            host.backward.elementwise, micro_batches));
       layer.gathered = kept.total() * BytesPerElement(gathered);
       layer.reduced = parameters.total() * BytesPerElement(reduced);
-      layer.gather_load =
-          LoadOf(Collective{CollectiveKind::kAllGather, kept.dense * BytesPerElement(gathered),
-                            dense.shard, gathered},
-                 layer.gather, std::nullopt, time);
-      layer.reduce_load =
-          LoadOf(Collective{CollectiveKind::kReduceScatter,
-                            parameters.dense * BytesPerElement(reduced), dense.shard, reduced},
-                 layer.reduce, std::nullopt, time);
+      const Collective gathers_all = {CollectiveKind::kAllGather,
+                                      kept.dense * BytesPerElement(gathered), dense.shard,
+                                      gathered};
+      const Collective reduces_all = {CollectiveKind::kReduceScatter,
+                                      parameters.dense * BytesPerElement(reduced), dense.shard,
+                                      reduced};
+      if (!gather_channels && dense.shard.ranks > 1) {
+        gather_channels = time.ChannelsOf(gathers_all);
+        reduce_channels = time.ChannelsOf(reduces_all);
+      }
+      layer.gather_load = LoadOf(gathers_all, layer.gather, gather_channels, time);
+      layer.reduce_load = LoadOf(reduces_all, layer.reduce, reduce_channels, time);
       sharded.push_back(layer);
     }
   }
