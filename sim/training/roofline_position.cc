@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <string>
-#include <tuple>
+#include <utility>
 
 namespace ridgeline::training {
 namespace {
@@ -48,8 +48,14 @@ std::vector<sim::OperationPosition> RooflinePositions(const sim::Scenario& scena
   double all = 0.0;
   for (size_t i = 0; i < stages.layers.size(); ++i) {
     const CostedLayer& layer = stages.layers[i];
-    for (const auto& [pass, word] :
-         {std::pair{&layer.forward, "forward"}, std::pair{&layer.backward, "backward"}}) {
+    std::vector<std::pair<const CostedPass*, const char*>> passes = {{&layer.forward, "forward"}};
+    if (workloads::SplitsBackward(scenario.training->schedule)) {
+      passes.emplace_back(&layer.input_gradient, "backward");
+      passes.emplace_back(&layer.weight_gradient, "weight gradients");
+    } else {
+      passes.emplace_back(&layer.backward, "backward");
+    }
+    for (const auto& [pass, word] : passes) {
       for (const CostedStep& step : pass->steps) {
         Sum& sum = sums[layer.name + " " + word + ": " + step.name];
         const double seconds = times[i] * engine::ToSeconds(step.duration[Bound::kMean]).base();

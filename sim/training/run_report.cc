@@ -11,6 +11,7 @@
 #include "base/units_text.h"
 #include "sim/training/job_failures.h"
 #include "sim/training/step_power.h"
+#include "sim/training/update_traffic.h"
 
 namespace ridgeline::training {
 namespace {
@@ -34,11 +35,26 @@ void Add(sim::Report& report, std::string name, double value, std::string unit) 
 
 constexpr double kJoulesPerKilowattHour = 3.6e6;
 
-/// Of a parameter, in a checkpoint: its optimizer's states.
-Bytes StatesPerParameter(const sim::TrainingScenario& training) {
-  const workloads::TrainingDtypes& dtypes = training.framework.dtypes;
-  return 2.0 * BytesPerElement(dtypes.optimizer) +
-         (dtypes.master != dtypes.parameters ? BytesPerElement(dtypes.master) : Bytes{});
+/// Of the whole model: weights that train, in the type that computes, and their states. Stages may
+/// hold a table or, under some schedules, everything twice: the bytes of a parameter are averaged
+/// over what they hold, and parameters counted once.
+Bytes CheckpointSize(const sim::TrainingScenario& training, const StageCosts& stages) {
+  double trained = 0.0;
+  double frozen = 0.0;
+  Bytes states;
+  for (const ChunkCosts& chunk : stages.chunks) {
+    for (const size_t index : chunk.layers) {
+      const CostedLayer& layer = stages.layers[index];
+      trained += layer.parameters.total();
+      frozen += layer.frozen.total();
+      states += StatesOf(training, layer, {});
+    }
+  }
+  const double whole = static_cast<double>(workloads::CountParameters(training.model).total) *
+                       (frozen > 0.0 ? trained / (trained + frozen) : 1.0);
+  return trained > 0.0
+             ? whole * (BytesPerElement(training.framework.dtypes.parameters) + states / trained)
+             : Bytes{};
 }
 
 int64_t NodesOf(const sim::Scenario& scenario) {
@@ -93,16 +109,14 @@ void AddAssumptions(sim::Report& report, const workloads::TrainingRun& run,
 
 }  // namespace
 
-Result<CheckpointCost> CostCheckpoint(const sim::Scenario& scenario) {
+Result<CheckpointCost> CostCheckpoint(const sim::Scenario& scenario, const StageCosts& stages) {
   const sim::TrainingScenario& training = *scenario.training;
   const hardware::Node& node = scenario.cluster.node;
   const hardware::Gpu& gpu = scenario.cluster.gpu;
   const workloads::Checkpointing& checkpoint = training.run->checkpoint;
   const auto nodes = static_cast<double>(NodesOf(scenario));
   CheckpointCost cost;
-  cost.size =
-      static_cast<double>(workloads::CountParameters(training.model).total) *
-      (BytesPerElement(training.framework.dtypes.parameters) + StatesPerParameter(training));
+  cost.size = CheckpointSize(training, stages);
   std::optional<BytesPerSecond> write = checkpoint.bandwidth;
   std::optional<BytesPerSecond> read = checkpoint.bandwidth;
   if (!write && node.shared_storage) {
@@ -128,13 +142,14 @@ Result<CheckpointCost> CostCheckpoint(const sim::Scenario& scenario) {
   return cost;
 }
 
-Status AddRun(sim::Report& report, const sim::Scenario& scenario, const StepResults& step) {
+Status AddRun(sim::Report& report, const sim::Scenario& scenario, const StageCosts& stages,
+              const StepResults& step) {
   const sim::TrainingScenario& training = *scenario.training;
   if (!training.run) {
     return {};
   }
   const workloads::TrainingRun& run = *training.run;
-  ASSIGN_OR_RETURN(const CheckpointCost checkpoint, CostCheckpoint(scenario));
+  ASSIGN_OR_RETURN(const CheckpointCost checkpoint, CostCheckpoint(scenario, stages));
   const auto gpus = static_cast<double>(training.layout.gpus());
   const JobFailures failures = FailuresOf(run.failures, training.layout.gpus(), NodesOf(scenario));
   const bool is_asynchronous = run.checkpoint.asynchronous;

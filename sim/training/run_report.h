@@ -1,10 +1,11 @@
 /// The whole run behind a simulated step, as metrics `run.*`: time and GPU-hours with failures and
 /// checkpoints, what they cost, what they draw.
 ///
-/// A checkpoint is weights and optimizer states, once over all replicas. Each GPU writes a share of
-/// its own where replicas share out states, and one replica writes all otherwise. Asynchronous: the
-/// job stops while a GPU copies its share to the host over its link, and files are written behind
-/// the next steps. Synchronous: it stops for both. Read back once after a failure.
+/// A checkpoint is weights and optimizer states, once over all replicas, of what trains. Each GPU
+/// writes a share of its own where replicas share out states, and one replica writes all otherwise.
+/// Asynchronous: the job stops while a GPU copies its share to the host over its link, and files
+/// are written behind the next steps. Synchronous: it stops for both. Read back once after a
+/// failure.
 #pragma once
 
 #include "base/result.h"
@@ -28,9 +29,10 @@ struct CheckpointCost {
 };
 
 /// Errors: kInvalidArgument when nodes have no shared storage and the scenario names no bandwidth.
-Result<CheckpointCost> CostCheckpoint(const sim::Scenario& scenario);
+Result<CheckpointCost> CostCheckpoint(const sim::Scenario& scenario, const StageCosts& stages);
 
 /// Adds to the report of a training scenario with a `run:`; nothing without.
-Status AddRun(sim::Report& report, const sim::Scenario& scenario, const StepResults& step);
+Status AddRun(sim::Report& report, const sim::Scenario& scenario, const StageCosts& stages,
+              const StepResults& step);
 
 }  // namespace ridgeline::training

@@ -26,7 +26,8 @@ using StepsByName = std::map<std::pair<std::string, engine::Picoseconds>, const 
 StepsByName Steps(const StageCosts& stages) {
   StepsByName steps;
   for (const CostedLayer& layer : stages.layers) {
-    for (const CostedPass* const pass : {&layer.forward, &layer.backward}) {
+    for (const CostedPass* const pass :
+         {&layer.forward, &layer.backward, &layer.input_gradient, &layer.weight_gradient}) {
       for (const CostedStep& step : pass->steps) {
         steps.emplace(std::pair{step.name, step.duration[Bound::kMean]}, &step);
       }

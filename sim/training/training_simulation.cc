@@ -105,7 +105,7 @@ Result<sim::Report> SimulateTraining(const sim::Scenario& scenario,
   AddCommunication(report, training, stages, epilogue, results);
   AddMemoryAdvice(report, scenario, time, options.stop);
   reliance.WriteInto(report, time);
-  RETURN_IF_ERROR(AddRun(report, scenario, results));
+  RETURN_IF_ERROR(AddRun(report, scenario, stages, results));
   if (ranks) {
     AddRanks(report, training, *ranks);
   }

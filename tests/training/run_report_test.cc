@@ -102,7 +102,10 @@ TEST(RunReportTest, TimeCostAndEnergyFollowFromTheStep) {
 
 TEST(RunReportTest, CheckpointIsWeightsAndStatesOnce) {
   const sim::Scenario scenario = MustResolve(SmallJob(2, 1, 1, 4, 4, kRun));
-  const Result<CheckpointCost> cost = CostCheckpoint(scenario);
+  const Result<StageCosts> stages =
+      CostStages(*scenario.training, compute::OperationTime::Of(scenario.cluster));
+  ASSERT_TRUE(stages.has_value());
+  const Result<CheckpointCost> cost = CostCheckpoint(scenario, *stages);
   ASSERT_TRUE(cost.has_value());
   // Megatron: bf16 weights, fp32 master and two fp32 moments: 14 B a parameter.
   const auto parameters =
