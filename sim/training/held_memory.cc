@@ -21,6 +21,26 @@ bool AreAlike(const ChunkMemory& a, const ChunkMemory& b) {
 
 }  // namespace
 
+Bytes ChangeBy(SlotKind kind, const StageView& stages, const ChunkCosts& chunk) {
+  Bytes saved;
+  Bytes for_weights;
+  for (const size_t index : chunk.layers) {
+    saved += stages.layers[index].saved_activations;
+    for_weights += stages.layers[index].saved_for_weights;
+  }
+  switch (kind) {
+    case SlotKind::kForward:
+      return saved;
+    case SlotKind::kBackward:
+      break;
+    case SlotKind::kInput:
+      return for_weights - saved;
+    case SlotKind::kWeight:
+      return Bytes{} - for_weights;
+  }
+  return Bytes{} - saved;
+}
+
 Result<HeldMemory> FullestMoment(const sim::TrainingScenario& training, int64_t rank,
                                  std::span<const ChunkMemory> chunks) {
   const workloads::Layout& layout = training.layout;

@@ -7,13 +7,14 @@
 #include "base/result.h"
 #include "base/units.h"
 #include "sim/scenario.h"
+#include "sim/training/stage_costs.h"
 
 namespace ridgeline::training {
 
 /// Bytes of one moment, by cause.
 struct HeldMemory {
-  Bytes weights = {};      // gathered for a while
-  Bytes gradients = {};    // of the pass under way
+  Bytes weights = {};    // gathered for a while
+  Bytes gradients = {};  // of the pass under way
   Bytes activations = {};
   Bytes total() const { return weights + gradients + activations; }
   friend HeldMemory operator+(const HeldMemory& a, const HeldMemory& b) {
@@ -29,6 +30,10 @@ struct ChunkMemory {
   HeldMemory backward;      // likewise, with what the forward saved as held before
   HeldMemory input;         // of a backward without weight gradients
 };
+
+/// What a slot leaves held, or gives back: what a forward keeps stays until its backward; where
+/// that is split, some of it until the weight gradients.
+Bytes ChangeBy(workloads::SlotKind kind, const StageView& stages, const ChunkCosts& chunk);
 
 /// The fullest moment of `rank`, counted along its order: what micro-batches in flight hold, and
 /// the pass under way. `chunks`: in the order of the rank's own (Slot::chunk). O(slots), at most

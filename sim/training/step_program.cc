@@ -8,6 +8,8 @@
 
 #include <fmt/format.h>
 
+#include "sim/training/gradient_tasks.h"
+#include "sim/training/held_memory.h"
 #include "sim/training/overlapped_pass.h"
 #include "sim/training/rank_tasks.h"
 #include "sim/training/sharded_layers.h"
@@ -27,14 +29,8 @@ using engine::kNoTask;
 
 /// A gather of parameters, and the lowest layer of a chunk that waits for it.
 struct LayerGather {
-  size_t before_layer = 0;
-  TaskIndex task = 0;
-};
-
-/// A bucket whose gradients are copied out of it once all layers are done.
-struct ReducedBucket {
-  TaskIndex reduced = 0;
-  const EpilogueCosts::Reduction* reduction = nullptr;
+  size_t before_layer;
+  TaskIndex task;
 };
 
 /// A chunk's forward beside a chunk's backward.
@@ -57,17 +53,12 @@ class Builder {
         labels_(stages_, detail, epilogue.host.has_value(), step_),
         chunks_(stages.chunks.size()),
         micro_batches_(static_cast<size_t>(MicroBatchesOfChunk(training))),
-        reductions_(pp_),
-        buckets_(pp_) {
+        gradients_(pp_, epilogue, labels_, tasks_) {
     world_ = step_.program.AddStream(0, "all ranks");
     step_.trailing.resize(pp_);
   }
 
   Result<StepProgram> Build(const Stop& stop) {
-    passes_.resize(chunks_);
-    if (SplitsBackward(training_.schedule)) {
-      kinds_.insert(kinds_.end(), {SlotKind::kInput, SlotKind::kWeight});
-    }
     AddLabels();
     SumChunks();
     RETURN_IF_ERROR(MakeOrders(stop));
@@ -82,10 +73,9 @@ class Builder {
 
  private:
   void AddLabels() {
-    for (size_t chunk = 0; chunk < chunks_; ++chunk) {
-      for (const SlotKind kind : kinds_) {
-        passes_[chunk].at(static_cast<size_t>(kind)).labels = labels_.OfPass(chunk, kind);
-      }
+    passes_.resize(chunks_);
+    if (SplitsBackward(training_.schedule)) {
+      kinds_.insert(kinds_.end(), {SlotKind::kInput, SlotKind::kWeight});
     }
     for (const Duration& send : stages_.boundary_sends) {
       send_labels_.push_back(labels_.Add("send", Cause::kPipelineParallel, send));
@@ -103,7 +93,8 @@ class Builder {
     for (size_t chunk = 0; chunk < chunks_; ++chunk) {
       const std::vector<size_t>& layers = stages_.chunks[chunk].layers;
       for (const SlotKind kind : kinds_) {
-        CostedChain& whole = passes_[chunk].at(static_cast<size_t>(kind)).whole;
+        auto& [whole, pass_labels] = passes_[chunk].at(static_cast<size_t>(kind));
+        pass_labels = labels_.OfPass(chunk, kind);
         for (size_t i = 0; i < layers.size(); ++i) {
           const size_t position = kind == SlotKind::kForward ? i : layers.size() - 1 - i;
           whole.Append(PassOf(stages_.layers[layers[position]], kind));
@@ -126,17 +117,12 @@ class Builder {
     return {};
   }
 
-  TaskIndex Add(StreamIndex stream, const Duration& duration, LabelIndex label,
-                std::span<const TaskIndex> dependencies) {
-    return tasks_.Add(stream, duration, label, dependencies);
-  }
-
   /// Host and GPU begin a step together; the latency of a launch delays all alike.
   void StartHosts() {
     if (tasks_.has_host()) {
       const LabelIndex label = labels_.Add("begin step", Cause::kHost, epilogue_.host->start);
       for (size_t rank = 0; rank < pp_; ++rank) {
-        Add(tasks_.streams(rank).host, epilogue_.host->start, label, {});
+        tasks_.Add(tasks_.streams(rank).host, epilogue_.host->start, label, {});
       }
     }
   }
@@ -148,7 +134,8 @@ class Builder {
       const LabelIndex label =
           labels_.Add("gather parameters", Cause::kDataParallel, gather.duration);
       gathers_of_chunk_[gather.before_chunk].push_back(
-          {gather.before_layer, Add(tasks_.streams(gather.rank).data, gather.duration, label, {})});
+          {gather.before_layer,
+           tasks_.Add(tasks_.streams(gather.rank).data, gather.duration, label, {})});
     }
   }
 
@@ -238,8 +225,8 @@ class Builder {
   /// Whether two slots are one task (overlapped_pass.h). Not where other collectives run behind
   /// single layers: the first forward of a chunk and the last backward.
   bool AreOneTask(size_t rank, std::span<const Slot> slots) const {
-    return slots.size() == 2 && !sharded_ &&
-           slots[0].kind == SlotKind::kForward && slots[1].kind == SlotKind::kBackward &&
+    return slots.size() == 2 && !sharded_ && slots[0].kind == SlotKind::kForward &&
+           slots[1].kind == SlotKind::kBackward &&
            gathers_of_chunk_[ChunkOf(rank, slots[0])].empty() &&
            backwards_left_[ChunkOf(rank, slots[1])] > 1 && !epilogue_.reduces_every_micro_batch;
   }
@@ -282,8 +269,7 @@ class Builder {
       late_reductions_.push_back(chunk);
     } else if (reduces && !overlaps) {
       ReduceChunk(chunk);
-      tasks_.pending(rank).insert(tasks_.pending(rank).end(), reductions_[rank].begin(),
-                                  reductions_[rank].end());
+      gradients_.WaitFor(rank);
     }
     RecordMemory(rank, chunk, slot.kind, first);
   }
@@ -333,7 +319,7 @@ class Builder {
                             labels_.Add("slowed by collectives", Cause::kDataParallel, slowing),
                             issue_label_);
         }
-        Reduce(rank, chunk, position);
+        gradients_.Reduce(rank, chunk, position, issue_label_);
       }
       if (sharded_) {
         sharded_->AfterLayer(position);
@@ -368,9 +354,10 @@ class Builder {
       wait_for_beside();
       std::vector<TaskIndex> waits = tasks_.Frontier(rank);
       if (tasks_.has_host()) {
-        waits.push_back(Add(tasks_.streams(rank).host, step.host, issues[i], {}));
+        waits.push_back(tasks_.Add(tasks_.streams(rank).host, step.host, issues[i], {}));
       }
-      const TaskIndex task = Add(tasks_.streams(rank).collectives, step.duration, labels[i], waits);
+      const TaskIndex task =
+          tasks_.Add(tasks_.streams(rank).collectives, step.duration, labels[i], waits);
       if (step.runs_beside_next) {
         beside = task;
       } else {
@@ -380,32 +367,11 @@ class Builder {
     wait_for_beside();
   }
 
-  void Reduce(size_t rank, size_t chunk, size_t position) {
-    for (const EpilogueCosts::Reduction& reduction : epilogue_.reductions) {
-      if (reduction.after_chunk == chunk && reduction.after_layer == position) {
-        if (epilogue_.copies_gradients) {
-          CopyGradients(rank, reduction.copy_in);
-        }
-        const LabelIndex label =
-            labels_.Add("reduce gradients", Cause::kDataParallel, reduction.duration);
-        reductions_[rank].push_back(
-            Add(tasks_.streams(rank).data, reduction.duration, label, tasks_.Frontier(rank)));
-        if (epilogue_.copies_gradients) {
-          buckets_[rank].push_back({reductions_[rank].back(), &reduction});
-        }
-      }
-    }
-  }
-
-  void CopyGradients(size_t rank, const CostedChain& copy) {
-    tasks_.AddChain(rank, copy, labels_.Add("copy gradients", Cause::kElementwise, copy.total),
-                    issue_label_);
-  }
-
   /// All of a chunk's, from the top.
   void ReduceChunk(size_t chunk) {
+    const auto rank = static_cast<size_t>(places_.RankOf(static_cast<int64_t>(chunk)));
     for (size_t position = stages_.chunks[chunk].layers.size(); position-- > 0;) {
-      Reduce(static_cast<size_t>(places_.RankOf(static_cast<int64_t>(chunk))), chunk, position);
+      gradients_.Reduce(rank, chunk, position, issue_label_);
     }
   }
 
@@ -423,40 +389,29 @@ class Builder {
     const StreamIndex stream =
         is_forward ? tasks_.streams(rank).send_forward : tasks_.streams(rank).send_backward;
     const auto boundary = static_cast<size_t>(*above);
-    const TaskIndex send = Add(stream, stages_.boundary_sends[boundary], send_labels_[boundary],
-                               tasks_.Frontier(rank));
+    const TaskIndex send = tasks_.Add(stream, stages_.boundary_sends[boundary],
+                                      send_labels_[boundary], tasks_.Frontier(rank));
     done[Index(chunk, slot.micro_batch)] = send;
     if (!training_.framework.overlap.pipeline_sends) {
       tasks_.pending(rank).push_back(send);
     }
   }
 
-  /// What a forward keeps stays until its backward; where that is split, some of it until the
-  /// weight gradients.
   void RecordMemory(size_t rank, size_t chunk, SlotKind kind, TaskIndex first) {
     if (detail_ != Detail::kOperations || tasks_.last_on_compute(rank) == kNoTask) {
       return;
     }
     const bool is_forward = kind == SlotKind::kForward;
-    double bytes = 0;
-    for (const size_t index : stages_.chunks[chunk].layers) {
-      const CostedLayer& layer = stages_.layers[index];
-      if (kind != SlotKind::kWeight) {
-        bytes += (is_forward ? 1.0 : -1.0) * layer.saved_activations.base();
-      }
-      if (kind == SlotKind::kInput || kind == SlotKind::kWeight) {
-        bytes += (kind == SlotKind::kInput ? 1.0 : -1.0) * layer.saved_for_weights.base();
-      }
-    }
     TaskIndex task = tasks_.last_on_compute(rank);
     while (is_forward && first < task &&
            step_.program.task_streams()[first] != tasks_.streams(rank).compute) {
       ++first;  // a transfer or the host's
     }
-    step_.memory_changes.push_back({.task = is_forward ? std::min(first, task) : task,
-                                    .at_end = !is_forward,
-                                    .rank = static_cast<uint32_t>(rank),
-                                    .bytes = bytes});
+    step_.memory_changes.push_back(
+        {.task = is_forward ? std::min(first, task) : task,
+         .at_end = !is_forward,
+         .rank = static_cast<uint32_t>(rank),
+         .bytes = ChangeBy(kind, stages_, stages_.chunks[chunk]).base()});
   }
 
   /// Reductions that did not hide, the word table shared by first and last stage, the norm over all
@@ -475,15 +430,11 @@ class Builder {
       if (!epilogue_.tied_reduction.empty() && epilogue_.tied_reduction[rank][Bound::kMean] > 0) {
         const LabelIndex label = labels_.Add("reduce shared word table", Cause::kDataParallel,
                                              epilogue_.tied_reduction[rank]);
-        reductions_[rank].push_back(
-            Add(tasks_.streams(rank).data, epilogue_.tied_reduction[rank], label, both_ends));
+        gradients_.Append(rank, tasks_.Add(tasks_.streams(rank).data,
+                                           epilogue_.tied_reduction[rank], label, both_ends));
       }
-      for (const ReducedBucket& bucket : buckets_[rank]) {
-        tasks_.pending(rank).push_back(bucket.reduced);
-        CopyGradients(rank, bucket.reduction->copy_out);
-      }
-      tasks_.pending(rank).insert(tasks_.pending(rank).end(), reductions_[rank].begin(),
-                                  reductions_[rank].end());
+      gradients_.CopyBack(rank, issue_label_);
+      gradients_.WaitFor(rank);
       const LabelIndex label =
           labels_.Add("gradient norm", Cause::kOptimizer, epilogue_.gradient_norm[rank]);
       HostWorkOfTask host = {.label = issue_label_};
@@ -496,13 +447,13 @@ class Builder {
     LabelIndex norm = 0;
     if (epilogue_.clips_gradients) {
       const LabelIndex meet = labels_.Add("all ranks meet", Cause::kBubble, Duration{});
-      barrier = Add(world_, Duration{}, meet, arrivals);
+      barrier = tasks_.Add(world_, Duration{}, meet, arrivals);
       norm = labels_.Add("reduce gradient norm", Cause::kDataParallel, epilogue_.norm_reduction);
     }
     for (size_t rank = 0; rank < pp_; ++rank) {
       if (epilogue_.clips_gradients) {
-        tasks_.pending(rank).push_back(
-            Add(tasks_.streams(rank).data, epilogue_.norm_reduction, norm, std::span(&barrier, 1)));
+        tasks_.pending(rank).push_back(tasks_.Add(
+            tasks_.streams(rank).data, epilogue_.norm_reduction, norm, std::span(&barrier, 1)));
       }
       const LabelIndex label = labels_.Add("optimizer", Cause::kOptimizer, epilogue_.update[rank]);
       HostWorkOfTask host = {.label = issue_label_};
@@ -516,8 +467,9 @@ class Builder {
       for (const EpilogueCosts::Gather& gather : epilogue_.gathers) {
         const LabelIndex label =
             labels_.Add("gather parameters", Cause::kDataParallel, gather.duration);
-        step_.trailing[gather.rank].push_back(Add(tasks_.streams(gather.rank).data, gather.duration,
-                                                  label, tasks_.Frontier(gather.rank)));
+        step_.trailing[gather.rank].push_back(tasks_.Add(tasks_.streams(gather.rank).data,
+                                                         gather.duration, label,
+                                                         tasks_.Frontier(gather.rank)));
       }
     }
   }
@@ -552,9 +504,8 @@ class Builder {
       done_backward_;                   // by chunk and micro-batch: what the next chunk waits for
   std::vector<size_t> backwards_left_;  // by chunk
   std::vector<std::vector<LayerGather>> gathers_of_chunk_;
-  std::vector<std::vector<TaskIndex>> reductions_;   // by rank
-  std::vector<std::vector<ReducedBucket>> buckets_;  // likewise, where gradients are copied
-  std::vector<size_t> late_reductions_;              // chunks
+  GradientTasks gradients_;
+  std::vector<size_t> late_reductions_;  // chunks
 };
 
 }  // namespace

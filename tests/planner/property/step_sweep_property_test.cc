@@ -15,11 +15,17 @@ namespace {
 std::string RandomJob() {
   const auto tp = *rc::gen::element<int64_t>(1, 2, 4);
   const auto pp = *rc::gen::element<int64_t>(1, 2, 4, 8);
-  const auto vpp = pp == 1 ? 1 : *rc::gen::element<int64_t>(1, 2, 3);
+  const std::string schedule = *rc::gen::element<std::string>(
+      "", "", "", pp > 1 ? "zb-v" : "gpipe", "zb-h1", pp > 1 ? "dualpipe" : "1f1b");
+  const auto vpp = schedule == "zb-v"             ? 2
+                   : pp == 1 || !schedule.empty() ? 1
+                                                  : *rc::gen::element<int64_t>(1, 2, 3);
   const auto dp = *rc::gen::element<int64_t>(1, 2, 4);
   const auto micro_batch = *rc::gen::element<int64_t>(1, 2);
   const auto groups = *rc::gen::inRange<int64_t>(1, 5);
-  const auto micro_batches = vpp > 1 ? groups * pp : *rc::gen::inRange<int64_t>(1, 20);
+  const auto micro_batches = schedule == "dualpipe" ? 2 * (pp + groups)
+                             : vpp > 1              ? groups * pp
+                                                    : *rc::gen::inRange<int64_t>(1, 20);
   // With two fewer layers, embedding and head take a layer's place each.
   const auto layers =
       pp * vpp * *rc::gen::element<int64_t>(2, 3) - (pp > 1 && *rc::gen::arbitrary<bool>() ? 2 : 0);
@@ -54,9 +60,11 @@ training:
 )",
       *rc::gen::element(512, 2048), layers, *rc::gen::element(1024, 128000), flag(),
       dp * micro_batch * micro_batches, micro_batch, tp * pp * dp, tp, pp, vpp,
-      vpp == 1 && *rc::gen::arbitrary<bool>() ? "schedule: gpipe\n  " : "",
-      pp > 1 ? *rc::gen::element<std::string>("ddp", "zero-1")
-             : *rc::gen::element<std::string>("ddp", "zero-1", "zero-2", "fsdp"),
+      !schedule.empty()                         ? fmt::format("schedule: {}\n  ", schedule)
+      : vpp == 1 && *rc::gen::arbitrary<bool>() ? "schedule: gpipe\n  "
+                                                : "",
+      !schedule.empty() ? *rc::gen::element<std::string>("ddp", "zero-1", "zero-2")
+                        : *rc::gen::element<std::string>("ddp", "zero-1", "zero-2", "fsdp"),
       flag(), *rc::gen::element<std::string>("none", "full"), overlap,
       *rc::gen::element(1, 20, 400), host);
 }
