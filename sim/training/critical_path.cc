@@ -56,7 +56,15 @@ CauseTimes CriticalPathByCause(const StepProgram& step, const engine::Timeline& 
                                Bound bound) {
   CauseTimes times;
   for (const TaskIndex task : CriticalPath(step.program, timeline)) {
-    times += step.label_causes[step.program.task_labels()[task]].at[static_cast<size_t>(bound)];
+    const engine::LabelIndex label = step.program.task_labels()[task];
+    const CauseTimes& causes = step.label_causes[label].at.at(static_cast<size_t>(bound));
+    const engine::Picoseconds span = timeline.end[task] - timeline.begin[task];
+    // A label knows what its tasks on a compute stream spend; a host's tasks share one and differ.
+    if (causes.total() == span) {
+      times += causes;
+    } else {
+      times[static_cast<Cause>(step.program.labels()[label].cause)] += span;
+    }
   }
   CHECK(times.total() == timeline.makespan, "a critical path of {} ps through {}", times.total(),
         timeline.makespan);
