@@ -31,8 +31,8 @@ struct CostedLayer {
   Bytes saved_for_weights;  // from one to the other
   Bytes saved_activations;
   Bytes recompute_buffer;
-  Flops model_flops;      // of one rank and micro-batch
-  Flops recompute_flops;  // likewise, computed a second time
+  Flops model_flops;                              // of one rank and micro-batch
+  Flops recompute_flops;                          // likewise, computed a second time
   workloads::RankParameters parameters;           // that train
   workloads::RankParameters frozen;               // that compute only, kept in that type
   std::vector<workloads::WeightMatrix> matrices;  // that those hold, tables of words included
