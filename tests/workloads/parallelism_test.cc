@@ -126,8 +126,9 @@ TEST(CheckLayoutTest, AllToAllsNeedHeadsToExchange) {
 }
 
 TEST(CheckLayoutTest, InnerGroupsAreOfBothKindsAndDivideTheContext) {
-  EXPECT_THAT(ErrorOf(Llama70B(), Job({.cp = 4, .context = {.inner = 2}})),
-              AllOf(HasSubstr("inner 2"), HasSubstr("use exchange: both")));
+  EXPECT_THAT(
+      ErrorOf(Llama70B(), Job({.cp = 4, .context = {.exchange = std::nullopt, .inner = 2}})),
+      AllOf(HasSubstr("inner 2"), HasSubstr("use exchange: both")));
   EXPECT_THAT(ErrorOf(Llama70B(),
                       Job({.cp = 4, .context = {.exchange = ContextExchange::kBoth, .inner = 3}})),
               AllOf(HasSubstr("inner 3, cp 4"), HasSubstr("use inner 1, 2 or 4")));
