@@ -11,14 +11,14 @@ namespace {
 
 using testing::HasSubstr;
 
-/// 70 layers' worth of activations on one node: too much without recomputation.
+/// Four long sequences at once: too much on 80 GB without recomputation.
 constexpr const char* kTooLarge = R"(
 cluster: {nodes: dgx-h100, count: 1}
 training:
   model: llama-3.1-8b
   sequence_length: 8192
   global_batch: 16
-  micro_batch: 2
+  micro_batch: 4
   parallelism: {tp: 2}
 )";
 
