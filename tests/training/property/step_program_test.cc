@@ -53,16 +53,21 @@ std::string RandomStages(int chunks) {
 Job RandomJob() {
   const int tp = *rc::gen::element(1, 2, 4, 8);
   const int pp = *rc::gen::element(1, 2, 4);
-  const std::string schedule =
-      pp > 1 ? *rc::gen::element<std::string>("gpipe", "1f1b", "interleaved", "zb-h1", "zb-v",
-                                              "dualpipe")
-             : *rc::gen::element<std::string>("gpipe", "1f1b", "zb-h1");
+  const std::string schedule = pp > 1
+                                   ? *rc::gen::element<std::string>("gpipe", "1f1b", "interleaved",
+                                                                    "zb-h1", "zb-v", "dualpipe")
+                                   : *rc::gen::element<std::string>("gpipe", "1f1b", "zb-h1");
   const int vpp = schedule == "interleaved" || schedule == "zb-v" ? 2 : 1;
   const int dp = *rc::gen::element(1, 2, 8);
   const int rounds = *rc::gen::inRange(1, 4) + (schedule == "dualpipe" ? 1 : 0);
   const bool splits = schedule == "zb-h1" || schedule == "zb-v" || schedule == "dualpipe";
-  const std::string recompute =
-      *rc::gen::element(std::string("none"), std::string("selective"), std::string("full"));
+  const std::string recompute = *rc::gen::element<std::string>(
+      "none", "selective", "full", "operations",
+      "modules\n  recompute_detail: {modules: [norm, feed-forward]}",
+      "full\n  recompute_detail: {layers: 1}", "optimal\n  recompute_detail: {budget: 6 GB}");
+  const std::string layers = *rc::gen::element<std::string>(
+      "", "", "  offload: {activations: 0.5}\n", "  lora: {rank: 8}\n",
+      "  lora: {rank: 8, attention: false}\n", "  next_token_layers: 1\n");
   const std::string sharding =
       splits ? *rc::gen::element<std::string>("ddp", "zero-1", "zero-2")
              : *rc::gen::element<std::string>("ddp", "zero-1", "zero-2", "zero-3", "fsdp");
@@ -77,13 +82,13 @@ Job RandomJob() {
       ", order: [cp, tp, pp, dp]", ", order: [dp, tp, cp, pp], context: {exchange: both, inner: 1}",
       ", shard: 1");
   Job job;
-  job.scenario = MustResolve(
-      SmallJob(tp, pp, vpp, dp, rounds * pp,
-               fmt::format("{}  schedule: {}\n  recompute: {}\n  sharding: {}\n  reshard: {}\n"
-                           "  framework: {{base: {}, host: {}, overlap: {{tensor_parallel: {}}}}}\n",
-                           RandomStages(pp * vpp), schedule, recompute, sharding, reshard, framework, RandomHost(),
-                           *rc::gen::arbitrary<bool>()),
-               cp, spread));
+  job.scenario = MustResolve(SmallJob(
+      tp, pp, vpp, dp, rounds * pp,
+      fmt::format("{}{}  schedule: {}\n  recompute: {}\n  sharding: {}\n  reshard: {}\n"
+                  "  framework: {{base: {}, host: {}, overlap: {{tensor_parallel: {}}}}}\n",
+                  layers, RandomStages(pp * vpp), schedule, recompute, sharding, reshard, framework,
+                  RandomHost(), *rc::gen::arbitrary<bool>()),
+      cp, spread));
   RC_ASSERT(job.scenario.training.has_value());
   const compute::OperationTime time = compute::OperationTime::Analytic(job.scenario.cluster);
   job.stages = CostStages(*job.scenario.training, time).value();
