@@ -51,7 +51,7 @@ TEST(OverlapTest, TensorParallelCollectivesHideBehindProducts) {
   const sim::Report hidden = MustSimulate(Wide(true));
   EXPECT_LT(Value(hidden, "step_time"), Value(exposed, "step_time"));
   EXPECT_LT(Value(hidden, "time.tensor_parallel"), 0.7 * Value(exposed, "time.tensor_parallel"));
-  EXPECT_GE(Value(hidden, "time.matmul"), Value(exposed, "time.matmul"));
+  EXPECT_GE(Value(hidden, "time.matmul"), 0.999999 * Value(exposed, "time.matmul"));
   EXPECT_TRUE(hidden.warnings.empty() ||
               hidden.warnings.front().message.find("overlap") == std::string::npos);
 }
