@@ -57,7 +57,7 @@ const Schema<TrainingJob>& SchemaOf(Tag<TrainingJob>) {
                     "what data-parallel replicas share out; default: the framework's")
           .Optional("reshard", &TrainingJob::reshard,
                     "with sharding zero-3 or fsdp: parameters are given up after a layer's forward "
-                    "and gathered again for its backward")
+                    "and gathered again for its backward; default: true without a pipeline")
           .Optional("recompute", &TrainingJob::recompute,
                     "which activations are computed again in the backward pass")
           .Optional("recompute_detail", &TrainingJob::recompute_detail,
@@ -72,7 +72,8 @@ const Schema<TrainingJob>& SchemaOf(Tag<TrainingJob>) {
                     {.at_least = 0, .at_most = 64})
           .Optional("experts", &TrainingJob::experts, "how tokens spread over experts")
           .Optional("stage_layers", &TrainingJob::stage_layers,
-                    "layers of each pipeline chunk, bottom to top; default: even")
+                    "layers of each pipeline chunk, bottom to top; the first and the last may have "
+                    "none; default: by the framework's placement")
           .Optional("run", &TrainingJob::run, "the whole run: tokens, checkpoints, failures")
           .Optional("ranks", &TrainingJob::ranks,
                     "what makes ranks differ; each is then simulated for itself")
