@@ -125,10 +125,9 @@ void RankSteps::EnterRegion(std::string_view name, bool is_quantized) {
   }
   // The input of a sequence-parallel region is gathered again for the weight gradient: it needs no
   // second copy now.
-  const bool needs_both =
-      !shape_->sequence_parallel && shape_->framework.fp8_kernels.keeps_inputs;
-  Quantize(input, shape_->tokens, shape_->hidden,
-           needs_both ? Fp8Copies::kBoth : Fp8Copies::kRows, is_quantized);
+  const bool needs_both = !shape_->sequence_parallel && shape_->framework.fp8_kernels.keeps_inputs;
+  Quantize(input, shape_->tokens, shape_->hidden, needs_both ? Fp8Copies::kBoth : Fp8Copies::kRows,
+           is_quantized);
 }
 
 void RankSteps::LeaveRegionBackward(std::string_view name) {
@@ -167,8 +166,8 @@ void RankSteps::TransposeGathered(std::string_view name) {
     return;
   }
   const StepPart part = std::exchange(part_, StepPart::kWeightGradient);
-  Quantize(fmt::format("{} saved input", name), shape_->tokens, shape_->hidden,
-           Fp8Copies::kColumns, /*is_fused=*/shape_->GathersQuantized());
+  Quantize(fmt::format("{} saved input", name), shape_->tokens, shape_->hidden, Fp8Copies::kColumns,
+           /*is_fused=*/shape_->GathersQuantized());
   part_ = part;
 }
 

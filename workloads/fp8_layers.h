@@ -1,12 +1,13 @@
 /// Quantisation to fp8 around the products of linear layers: bytes of its kernels and of what they
 /// leave. Steps that use them: RankSteps (rank_steps.h).
 ///
-/// Hopper multiplies 8-bit operands only where both run along the sum in memory, so a tensor that is
-/// summed along its rows in one product and along its columns in another needs two copies: an input
-/// for forward and weight gradient, an output's gradient for input and weight gradient, weights for
-/// forward and input gradient. Transformer Engine writes both in one pass where it can
+/// Hopper multiplies 8-bit operands only where both run along the sum in memory, so a tensor that
+/// is summed along its rows in one product and along its columns in another needs two copies: an
+/// input for forward and weight gradient, an output's gradient for input and weight gradient,
+/// weights for forward and input gradient. Transformer Engine writes both in one pass where it can
 /// (NVIDIA/TransformerEngine transformer_engine/common/transpose/cast_transpose_fusion.cu;
-/// transformer_engine/pytorch/module/linear.py and layernorm_linear.py for which tensor needs which).
+/// transformer_engine/pytorch/module/linear.py and layernorm_linear.py for which tensor needs
+/// which).
 ///
 ///   delayed    one pass: 16 bits read, a copy or both written; the scale is of past steps, and the
 ///              maximum is noted in passing

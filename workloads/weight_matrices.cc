@@ -23,8 +23,7 @@ class MatrixList {
       const int64_t kv_heads = mixer.kv_heads / tp;
       Add({.rows = heads * mixer.head_dim, .columns = query_in});
       Add({.rows = kv_heads * mixer.head_dim, .columns = hidden});
-      Add({.rows = mixer.stores_keys_only ? 0 : kv_heads * ValueHeadDim(mixer),
-           .columns = hidden});
+      Add({.rows = mixer.stores_keys_only ? 0 : kv_heads * ValueHeadDim(mixer), .columns = hidden});
     }
     Add({.rows = mixer.has_output_gate ? outputs : 0, .columns = hidden});
     Add({.rows = hidden, .columns = outputs});

@@ -14,9 +14,9 @@ namespace ridgeline::workloads {
 struct WeightMatrix {
   int64_t rows = 0;
   int64_t columns = 0;
-  int64_t count = 1;        // alike: experts
-  bool is_expert = false;   // reduced over expert data parallelism
-  bool is_product = true;   // of a linear layer, which fp8 is for; a router is none
+  int64_t count = 1;       // alike: experts
+  bool is_expert = false;  // reduced over expert data parallelism
+  bool is_product = true;  // of a linear layer, which fp8 is for; a router is none
   double elements() const {
     return static_cast<double>(rows) * static_cast<double>(columns) * static_cast<double>(count);
   }

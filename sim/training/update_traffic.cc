@@ -9,8 +9,8 @@ namespace {
 
 using workloads::OptimizerKind;
 
-constexpr double kSingle = 4.0;          // bytes of an fp32
-constexpr double kBlockOfStates = 256;   // that share a maximum
+constexpr double kSingle = 4.0;         // bytes of an fp32
+constexpr double kBlockOfStates = 256;  // that share a maximum
 constexpr double kNewtonSchulzSteps = 5;
 
 /// Bytes of state of a parameter, for all but factored ones.
@@ -48,8 +48,8 @@ double StatesOfPart(const sim::TrainingScenario& training, const CostedLayer& la
                                  (training.optimizer == OptimizerKind::kMuon && layer.is_decoder);
   const double in_matrices =
       looks_at_matrices ? std::min(parameters, TotalElements(layer.matrices, is_expert)) : 0.0;
-  double states =
-      (parameters - in_matrices) * StateBytes(training.optimizer, /*is_orthogonalised=*/false, moment);
+  double states = (parameters - in_matrices) *
+                  StateBytes(training.optimizer, /*is_orthogonalised=*/false, moment);
   if (training.optimizer == OptimizerKind::kAdafactor) {
     for (const workloads::WeightMatrix& matrix : layer.matrices) {
       if (matrix.is_expert == is_expert) {
@@ -97,7 +97,7 @@ UpdateTraffic UpdateCount::TrafficOf(const Held& held, double shards) const {
   const double moment = BytesPerElement(dtypes.optimizer).base();
   const double own = held.parameters / shards;
   const double zeroed = framework.gradients == workloads::GradientBuffers::kOnDemand ? 0.0
-                        : workloads::ShardsGradients(training_->sharding) ? own
+                        : workloads::ShardsGradients(training_->sharding)            ? own
                                                                           : held.parameters;
   const double clipped = framework.clips_gradients ? own : 0.0;
   const double unscaled = training_->precision == DType::kFp16 ? own : 0.0;

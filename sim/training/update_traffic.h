@@ -5,11 +5,13 @@
 ///
 /// | optimizer | state | source |
 /// |---|---|---|
-/// | adam, adamw | 2 o | arXiv:1412.6980; 6 + 12/d with parameters and gradients: NVIDIA/Megatron-LM megatron/training/theoretical_memory_usage.py |
-/// | adam-8bit | 2 (1 + 4/256) | arXiv:2110.02861; bitsandbytes-foundation/bitsandbytes bitsandbytes/functional.py: blocks of 256, a maximum in fp32 each |
-/// | sgd | o | one momentum |
-/// | adafactor | 4 (r + c) / (r c) of a matrix, 4 of a vector | arXiv:1804.04235, algorithms 4 and 5, without a first moment |
-/// | muon | o of a decoder layer's matrices, 2 o of the rest | github.com/KellerJordan/Muon; arXiv:2502.16982 |
+/// | adam, adamw | 2 o | arXiv:1412.6980; 6 + 12/d with parameters and gradients:
+/// NVIDIA/Megatron-LM megatron/training/theoretical_memory_usage.py | | adam-8bit | 2 (1 + 4/256) |
+/// arXiv:2110.02861; bitsandbytes-foundation/bitsandbytes bitsandbytes/functional.py: blocks of
+/// 256, a maximum in fp32 each | | sgd | o | one momentum | | adafactor | 4 (r + c) / (r c) of a
+/// matrix, 4 of a vector | arXiv:1804.04235, algorithms 4 and 5, without a first moment | | muon |
+/// o of a decoder layer's matrices, 2 o of the rest | github.com/KellerJordan/Muon;
+/// arXiv:2502.16982 |
 ///
 /// The update reads the gradient (g) and reads and writes the master copy (w) and its states, and
 /// writes the copy that computes (p): g + 2 w + 2 s + p. Adafactor reads the gradient three times:

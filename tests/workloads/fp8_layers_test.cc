@@ -100,8 +100,8 @@ TEST_F(Fp8LayerTest, ANormThatWritesFp8LeavesATransposition) {
 TEST_F(Fp8LayerTest, InputsAreKeptInOneByte) {
   // Inputs of qkv and gate-up M less each, of down 4 M; attention keeps its output in 16 bits for
   // its own backward, the output projection a copy: M more.
-  const double less = (Lower(DType::kBf16).saved_activations - Lower(DType::kFp8).saved_activations)
-                          .base();
+  const double less =
+      (Lower(DType::kBf16).saved_activations - Lower(DType::kFp8).saved_activations).base();
   EXPECT_DOUBLE_EQ(less, (1 + 1 + 4 - 1) * kM);
   // Kept in 16 bits they are quantised again, once, for the weight gradient: 2 read, 1 written of 7
   // M, and the forward writes one copy.
