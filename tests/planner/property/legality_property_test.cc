@@ -28,7 +28,9 @@ Node RandomDocument() {
       any({"  gpus: 8\n", "  gpus: [12, 24]\n", "  gpus: 16\n", ""}) +
       any({"  schedule: 1f1b\n", "  schedule: interleaved\n", "", ""}) +
       any({"  parallelism: {dp: 2}\n", "  parallelism: {tp: [1, 2, 3]}\n",
-           "  parallelism: {sequence_parallel: false}\n", "", ""});
+           "  parallelism: {sequence_parallel: false}\n", "  parallelism: {cp: 2}\n",
+           "  parallelism: {cp: 2, order: [cp, tp, pp, dp], context: {exchange: all-to-all}}\n",
+           "  parallelism: {shard: 2}\n", "", ""});
   return ParseDocument("plan.yaml", yaml).value();
 }
 
@@ -38,8 +40,13 @@ bool IsLegal(const TrainingSpace& space, const TrainingSettings& at) {
       .parallelism = {.tp = at.tp,
                       .pp = at.pp,
                       .vpp = at.vpp,
+                      .cp = space.training().layout.cp,
                       .ep = at.ep,
+                      .etp = space.etp,
                       .dp = space.dp,
+                      .shard = space.shard,
+                      .context = {.exchange = space.training().layout.exchange},
+                      .order = space.training().layout.order,
                       .sequence_parallel = space.sequence_parallel},
       .gpus = at.gpus,
       .gpus_per_node = space.scenario.cluster.node.gpus,
