@@ -78,9 +78,11 @@ TEST(ProductPiecesTest, PartialSumsAreExchangedBehindProducts) {
 // Two halves, the last reduced and scattered alone, on 16 multiprocessors.
 TEST(ProductPiecesTest, ThePipelineReducesPieceByPiece) {
   const std::vector<Step> pass = {Product(8, 6, 4), Collects(CollectiveKind::kReduceScatter, 400)};
-  const std::vector<Step> cut = InPieces(
-      pass, OverRanks(),
-      {.scatter = ScatterMethod::kPipeline, .pipeline_pieces = 2, .pipeline_multiprocessors = 16});
+  const std::vector<Step> cut = InPieces(pass, OverRanks(),
+                                         {.scatter = ScatterMethod::kPipeline,
+                                          .pipeline_pieces = 2,
+                                          .exchange_multiprocessors = {},
+                                          .pipeline_multiprocessors = 16});
   EXPECT_EQ(Written(cut), "4x6x4; reduce_scatter 200 | 4x6x4; reduce_scatter 200; ");
   EXPECT_EQ(std::get<AxisCollective>(cut.back().work).multiprocessors, 16);
 }
