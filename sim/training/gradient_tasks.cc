@@ -22,8 +22,9 @@ void GradientTasks::Reduce(size_t rank, size_t chunk, size_t position,
 }
 
 void GradientTasks::WaitFor(size_t rank) {
-  tasks_->pending(rank).insert(tasks_->pending(rank).end(), reductions_[rank].begin(),
-                               reductions_[rank].end());
+  std::vector<engine::TaskIndex>& reductions = reductions_[rank];
+  tasks_->pending(rank).insert(tasks_->pending(rank).end(), reductions.begin(), reductions.end());
+  reductions.clear();
 }
 
 void GradientTasks::CopyBack(size_t rank, engine::LabelIndex issue_label) {

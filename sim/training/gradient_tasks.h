@@ -38,7 +38,7 @@ class GradientTasks {
   const EpilogueCosts* epilogue_;
   StepLabels* labels_;
   RankTasks* tasks_;
-  std::vector<std::vector<engine::TaskIndex>> reductions_;  // by rank
+  std::vector<std::vector<engine::TaskIndex>> reductions_;  // by rank, not yet waited for
   std::vector<std::vector<ReducedBucket>> buckets_;         // likewise, where gradients are copied
 };
 

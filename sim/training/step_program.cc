@@ -19,13 +19,12 @@
 namespace ridgeline::training {
 namespace {
 
+using engine::kNoTask;
 using engine::LabelIndex;
 using engine::StreamIndex;
 using engine::TaskIndex;
 using workloads::Slot;
 using workloads::SlotKind;
-
-using engine::kNoTask;
 
 /// A gather of parameters, and the lowest layer of a chunk that waits for it.
 struct LayerGather {
@@ -220,6 +219,9 @@ class Builder {
         Send(rank, ChunkOf(rank, slot), slot);
       }
     }
+    if (!training_.framework.overlap.gradient_reduce) {
+      gradients_.WaitFor(rank);  // what is sent does not
+    }
   }
 
   /// Whether two slots are one task (overlapped_pass.h). Not where other collectives run behind
@@ -269,7 +271,6 @@ class Builder {
       late_reductions_.push_back(chunk);
     } else if (reduces && !overlaps) {
       ReduceChunk(chunk);
-      gradients_.WaitFor(rank);
     }
     RecordMemory(rank, chunk, slot.kind, first);
   }
@@ -420,7 +421,7 @@ class Builder {
     for (const size_t chunk : late_reductions_) {
       ReduceChunk(chunk);
     }
-    // The first and the last stage reduce the word table together: once both have its gradient.
+    // The first and the last stage reduce the word table together.
     std::vector<TaskIndex> both_ends = tasks_.Frontier(0);
     for (const TaskIndex task : tasks_.Frontier(pp_ - 1)) {
       both_ends.push_back(task);

@@ -235,7 +235,7 @@ void StepSweep::RunBackward(size_t rank, size_t chunk, size_t micro_batch, Picos
     done = std::max(state.send_backward, done) + SendOf((rank + pp_ - 1) % pp_);
     state.send_backward = done;
     if (!training_->framework.overlap.pipeline_sends) {
-      state.waits = done;
+      state.waits = std::max(state.waits, done);
     }
   }
   backward_done_[chunk * micro_batches_ + micro_batch] = done;
