@@ -26,7 +26,7 @@ class Replay(CliTest):
         metrics = {m["name"]: m["value"] for m in json.loads(done.stdout)["candidates"][0]["metrics"]}
         self.assertEqual(sorted(os.listdir(self.folder)), ["s.yaml", "step.0.et", "step.1.et"])
         rows = {row["what"]: row["value"] for row in self.rows(step)}
-        self.assertEqual(rows["ranks"], "2")
+        self.assertEqual(rows["ranks"], 2)
         self.assertAlmostEqual(float(rows["time"]), metrics["step_time"], delta=1e-9 * metrics["step_time"])
         files = [f"{step}.{rank}.et" for rank in range(2)]
         self.assertEqual({row["what"]: row["value"] for row in self.rows(*files)}, rows)
