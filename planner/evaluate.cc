@@ -30,7 +30,7 @@ Result<Screening> TrainingEvaluator::Screen(size_t point) {
   for (const training::MemoryUse& use : memory) {
     screening.facts.allocated = std::max(screening.facts.allocated, use.allocated());
   }
-  screening.facts.peak = training::PeakOf(screening.facts.allocated, scenario_.framework.allocator);
+  screening.facts.peak = training::PeakOf(screening.facts.allocated, scenario_);
   screening.fits_memory =
       screening.facts.peak.base() <= space_->scenario.cluster.gpu.memory.capacity.base();
   screening.facts.model_flops = costs.model_flops;

@@ -35,7 +35,9 @@ const Schema<Fp8Kernels>& SchemaOf(Tag<Fp8Kernels>) {
           .Optional("keeps_inputs", &Fp8Kernels::keeps_inputs,
                     "inputs are kept for the weight gradient as fp8 copies")
           .Optional("keeps_weight_copies", &Fp8Kernels::keeps_weight_copies,
-                    "weights are quantised once a step and their copies kept");
+                    "weights are quantised once a step and their copies kept")
+          .Optional("fast_gradients", &Fp8Kernels::fast_gradients,
+                    "gradients' products add up as fast as the forward's");
   return schema;
 }
 

@@ -44,6 +44,9 @@ struct Fp8Kernels {
   /// Weights are quantised once a step, and their copies kept; otherwise by each forward and
   /// backward.
   bool keeps_weight_copies = true;
+  /// Gradients' products add up in the tensor cores' own width, as the forward's do; otherwise
+  /// partial sums go to fp32 registers every few terms (kPreciseAccumulation).
+  bool fast_gradients = false;
   friend bool operator==(const Fp8Kernels&, const Fp8Kernels&) = default;
 };
 const Schema<Fp8Kernels>& SchemaOf(Tag<Fp8Kernels>);

@@ -41,10 +41,19 @@ struct Routing {
     const double load = is_uneven ? std::min(shape.routing.imbalance, Real(shape.ep)) : 1.0;
     received_rows = std::llround(load * Real(local_rows));
     expert_rows = (gathers ? shape.expert_tp : 1) * received_rows;
+    sent_rows = received_rows;
+    if (shape.routing.dispatch == ExpertDispatch::kDeduplicated) {
+      const RankGroup& group = shape.expert_group;
+      const int64_t nodes = (group.ranks + group.ranks_per_node - 1) / group.ranks_per_node;
+      sent_rows =
+          std::llround(Real(received_rows) / Real(mixture.experts_per_token) *
+                       DistinctPlaces(nodes > 1 ? nodes : group.ranks, mixture.experts_per_token));
+    }
   }
   int64_t groups;         // experts that this rank holds
   int64_t local_rows;     // copies of tokens that this rank sends out
   int64_t received_rows;  // that it gets, as the most loaded one
+  int64_t sent_rows;      // that travel to it: fewer where copies are made on arrival
   int64_t expert_rows;    // rows its experts work on: those of its etp neighbours too
   int64_t width;
   int64_t logits;
@@ -94,7 +103,7 @@ void Move(RankSteps& steps, const RankShape& shape, const std::string& name, Col
 void ExchangeTokens(RankSteps& steps, const RankShape& shape, const Routing& routing,
                     const std::string& name, bool to_experts) {
   if (shape.ep > 1) {
-    Move(steps, shape, name + " all-to-all", CollectiveKind::kAllToAll, routing.received_rows,
+    Move(steps, shape, name + " all-to-all", CollectiveKind::kAllToAll, routing.sent_rows,
          Axis::kExpert, to_experts);
   }
 }

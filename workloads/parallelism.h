@@ -44,8 +44,8 @@ struct LayoutRequest {
   int64_t global_batch = 1;  // sequences
   int64_t micro_batch = 1;
   int64_t sequence_length = 0;
-  LayerPlacement placement = {};                              // of layers over pipeline chunks
-  bool interleaves = true;  // virtual stages are those of the interleaved schedule
+  LayerPlacement placement = {};  // of layers over pipeline chunks
+  bool interleaves = true;        // virtual stages are those of the interleaved schedule
   ContextExchange context_exchange = ContextExchange::kRing;  // the framework's
 };
 

@@ -1,15 +1,48 @@
 #include "workloads/rank_steps.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "base/check.h"
+#include "workloads/rank_groups.h"
 
 namespace ridgeline::workloads {
 namespace {
 
 double Real(int64_t value) { return static_cast<double>(value); }
+
+/// Experts in 8 bits are as many products, each on its own (NVIDIA/TransformerEngine
+/// transformer_engine/pytorch/module/grouped_linear.py: cuBLAS on several streams).
+Operation AsRun(const Operation& operation) {
+  const auto* grouped = std::get_if<GroupedGemm>(&operation);
+  if (grouped == nullptr || grouped->dtype != DType::kFp8) {
+    return operation;
+  }
+  const int64_t rows = std::max<int64_t>(1, (grouped->m + grouped->groups - 1) / grouped->groups);
+  const bool is_weight = grouped->weight_gradient;
+  return Gemm{.m = is_weight ? grouped->n : rows,
+              .n = is_weight ? grouped->k : grouped->n,
+              .k = is_weight ? rows : grouped->k,
+              .batch = grouped->groups,
+              .dtype = grouped->dtype,
+              .output_dtype = grouped->output_dtype,
+              .accumulates = grouped->accumulates};
+}
+
+/// Of what is measured as another kernel, or under another setting.
+Slowdown SlowdownIn(const Framework& framework, const Operation& operation, StepPart part) {
+  if (std::holds_alternative<Attention>(operation)) {
+    return SlowdownOf(framework.attention);
+  }
+  const auto* gemm = std::get_if<Gemm>(&operation);
+  const bool is_gradient = part == StepPart::kInputGradient || part == StepPart::kWeightGradient;
+  return gemm != nullptr && gemm->dtype == DType::kFp8 && is_gradient &&
+                 !framework.fp8_kernels.fast_gradients
+             ? kPreciseAccumulation
+             : Slowdown{};
+}
 
 }  // namespace
 
@@ -28,6 +61,7 @@ RankShape::RankShape(const LoweringRequest& request)
       tp(request.layout.tp),
       ep(request.layout.ep),
       expert_tp(request.layout.expert_tp()),
+      expert_group(GroupOf(request.layout, Axis::kExpert)),
       routing(request.experts),
       cp(request.layout.cp),
       exchange(request.layout.exchange),
@@ -44,11 +78,11 @@ int64_t RankShape::Cut(int64_t size) const {
 }
 
 void RankSteps::Add(std::string name, Operation operation, StepPart part) {
-  const Slowdown slowdown = std::holds_alternative<Attention>(operation)
-                                ? SlowdownOf(shape_->framework.attention)
-                                : Slowdown{};
-  steps_->push_back(
-      {.name = std::move(name), .work = operation, .part = part, .slowdown = slowdown});
+  const Operation run = AsRun(operation);
+  steps_->push_back({.name = std::move(name),
+                     .work = run,
+                     .part = part,
+                     .slowdown = SlowdownIn(shape_->framework, run, part)});
 }
 
 void RankSteps::Linear(std::string_view name, int64_t rows, int64_t in, int64_t out) {

@@ -36,7 +36,8 @@ struct RankShape {
   int64_t hidden = 0;
   int64_t tp = 1;
   int64_t ep = 1;
-  int64_t expert_tp = 1;      // of the experts
+  int64_t expert_tp = 1;        // of the experts
+  RankGroup expert_group = {};  // ranks that hold different ones
   ExpertRouting routing;
   int64_t cp = 1;
   ContextExchange exchange = ContextExchange::kRing;
@@ -157,8 +158,7 @@ struct PartOfLayer {
 
   /// The piece of all forward steps since there were `first`.
   void AddPiece(RecomputeModule module, size_t first, Bytes not_kept) {
-    pieces.push_back(
-        {.module = module, .first = first, .last = forward.size(), .saved = not_kept});
+    pieces.push_back({.module = module, .first = first, .last = forward.size(), .saved = not_kept});
   }
 };
 

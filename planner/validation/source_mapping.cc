@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <set>
 #include <utility>
 
@@ -48,7 +49,8 @@ constexpr std::array kKnownColumns = {"id",
                                       "notes",
                                       "layer_placement",
                                       "mixture",
-                                      "expert_placement"};
+                                      "expert_placement",
+                                      "variant"};
 
 /// What a rule must not look at: the row's name and its answer.
 constexpr std::array kForbiddenColumns = {"id", "metric_value"};
@@ -122,7 +124,29 @@ std::string ExpertPlacement(const PublishedRow& row) {
   return data * tp % ep == 0 ? "over-tensor" : "uneven";
 }
 
+/// The words of a row's name that hold letters alone: what tells the members of a pair apart where
+/// no column does ("async", "dropless"). Sizes, counts and models have digits, so no row is named.
+std::string Variant(const PublishedRow& row) {
+  std::string words;
+  std::string word;
+  for (const char letter : row.id + "_") {
+    if (letter != '_' && letter != '-') {
+      word += letter;
+      continue;
+    }
+    if (std::all_of(word.begin(), word.end(),
+                    [](unsigned char c) { return std::isalpha(c) != 0; })) {
+      words += (words.empty() ? "" : " ") + word;
+    }
+    word.clear();
+  }
+  return words;
+}
+
 std::string ColumnOf(const PublishedRow& row, const std::string& column) {
+  if (column == "variant") {
+    return Variant(row);
+  }
   if (column == "layer_placement") {
     return LayerPlacement(row);
   }

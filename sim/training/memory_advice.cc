@@ -112,7 +112,7 @@ Result<Bytes> PeakOfJob(const sim::TrainingScenario& training, const StageCosts&
   ASSIGN_OR_RETURN(const std::vector<MemoryUse> memory, CountMemory(training, stages));
   Bytes peak;
   for (const MemoryUse& use : memory) {
-    peak = std::max(peak, PeakOf(use.allocated(), training.framework.allocator));
+    peak = std::max(peak, PeakOf(use.allocated(), training));
   }
   return peak;
 }

@@ -25,7 +25,8 @@ Cause CauseOf(const Operation& operation) {
   // Products by the batch are those of attention by several kernels, and so is its softmax.
   const auto* gemm = std::get_if<Gemm>(&operation);
   const auto* memory = std::get_if<MemoryBound>(&operation);
-  if ((gemm != nullptr && gemm->batch > 1) || std::holds_alternative<Attention>(operation) ||
+  if ((gemm != nullptr && gemm->batch > 1 && gemm->dtype != DType::kFp8) ||
+      std::holds_alternative<Attention>(operation) ||
       (memory != nullptr && memory->kind == MemoryBoundKind::kSoftmax)) {
     return Cause::kAttention;
   }

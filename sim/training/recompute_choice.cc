@@ -135,7 +135,7 @@ Status ChooseFastest(const sim::TrainingScenario& training, const LayerCosts& la
     ASSIGN_OR_RETURN(const std::vector<MemoryUse> uses,
                      CountMemory(training, StageView(layers.layers, tried, {})));
     for (size_t rank = 0; rank < plans.size(); ++rank) {
-      const bool fits = PeakOf(uses[rank].allocated(), training.framework.allocator) <= budget;
+      const bool fits = PeakOf(uses[rank].allocated(), training) <= budget;
       if (fits) {
         high[rank] = middle[rank];
       } else {

@@ -129,10 +129,9 @@ ChunkMemory HoldGathered(const sim::TrainingScenario& training, const StageView&
     keep_fullest(memory.backward, {.weights = whole(position) + below,
                                    .activations = layer.recompute_buffer - given_back});
     given_back += layer.saved_activations;
-    keep_fullest(memory.backward,
-                 {.weights = whole(position) + below,
-                  .gradients = layer.parameters.total() * (gathered + reduced),
-                  .activations = Bytes{} - given_back});
+    keep_fullest(memory.backward, {.weights = whole(position) + below,
+                                   .gradients = layer.parameters.total() * (gathered + reduced),
+                                   .activations = Bytes{} - given_back});
   }
   return memory;
 }
@@ -242,6 +241,12 @@ Result<std::vector<MemoryUse>> CountMemory(const sim::TrainingScenario& training
   // Of weights in fp8: a copy for each of two products, but one where the weights are the other.
   const double copies = !KeepsWeightCopies(training) ? 0.0 : training.fp8.keeps_weights ? 1.0 : 2.0;
   const Bytes gradient = BytesPerElement(dtypes.gradients);
+  // A backward that cannot add to wider gradients leaves its own beside them, until the optimizer
+  // has added all (deepspeedai/DeepSpeed deepspeed/runtime/bf16_optimizer.py).
+  const Bytes made_gradient = BytesPerElement(workloads::ActivationDtype(training.precision));
+  const bool keeps_made_gradients =
+      training.framework.gradients == workloads::GradientBuffers::kPersistent &&
+      !training.framework.fusion.gradient_accumulation && made_gradient < gradient;
   // With more micro-batches, or several stages, all gradients exist when activations are fullest.
   const bool makes_gradients_once =
       training.framework.gradients == workloads::GradientBuffers::kOnDemand &&
@@ -270,9 +275,11 @@ Result<std::vector<MemoryUse>> CountMemory(const sim::TrainingScenario& training
         }
         use.weights += Bytes::FromBase(copies * layer.quantized.total());
         // What is frozen has no other copy than the one that computes.
-        use.weights +=
-            sharing.weights.Of(layer.frozen) * BytesPerElement(GatheredDtype(training));
+        use.weights += sharing.weights.Of(layer.frozen) * BytesPerElement(GatheredDtype(training));
         gradients += sharing.gradients.Of(parameters) * gradient;
+        if (keeps_made_gradients) {
+          gradients += parameters.total() * made_gradient;
+        }
         use.optimizer +=
             StatesOf(training, layer,
                      {.dense = sharing.optimizer.dense, .experts = sharing.optimizer.experts});

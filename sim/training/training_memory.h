@@ -14,6 +14,7 @@
 
 #include "base/units.h"
 #include "sim/scenario.h"
+#include "sim/training/communication_buffers.h"
 #include "sim/training/stage_costs.h"
 
 namespace ridgeline::training {
@@ -32,10 +33,12 @@ struct MemoryUse {
 // what is allocated (MooreThreads/SimuMax, docs/b200), where a framework says nothing else:
 // workloads::Allocator.
 
-/// What must fit of a GPU's memory: the middle of what the allocator reserves, and the context.
-inline Bytes PeakOf(Bytes allocated, const workloads::Allocator& allocator = {}) {
+/// What must fit of a GPU's memory: the middle of what the allocator reserves, the context, and the
+/// buffers of the job's communicators (communication_buffers.h).
+inline Bytes PeakOf(Bytes allocated, const sim::TrainingScenario& training) {
+  const workloads::Allocator& allocator = training.framework.allocator;
   const double reserved = 0.5 * (allocator.reserved_low + allocator.reserved_high);
-  return reserved * allocated + allocator.context;
+  return reserved * allocated + allocator.context + CommunicationBuffers(training.layout);
 }
 
 /// By pipeline rank.

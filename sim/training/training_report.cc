@@ -157,9 +157,10 @@ void AddMemory(sim::Report& report, const sim::Scenario& scenario,
   const workloads::Allocator& allocator = scenario.training->framework.allocator;
   const double context = allocator.context.base();
   const double reserve = 0.5 * (allocator.reserved_low + allocator.reserved_high) - 1.0;
-  const Ranged peak = {PeakOf(worst->allocated(), allocator).base(),
-                       allocated * allocator.reserved_low + context,
-                       allocated * allocator.reserved_high + context};
+  const double communication = CommunicationBuffers(scenario.training->layout).base();
+  const Ranged peak = {PeakOf(worst->allocated(), *scenario.training).base(),
+                       allocated * allocator.reserved_low + context + communication,
+                       allocated * allocator.reserved_high + context + communication};
   const auto exact = [](double value) { return Ranged{value, value, value}; };
   Add(report, "memory.peak", peak, "B");
   Add(report, "memory.allocated", exact(allocated), "B");
@@ -180,6 +181,7 @@ void AddMemory(sim::Report& report, const sim::Scenario& scenario,
   part("reserve", "allocator reserve",
        {allocated * reserve, allocated * (allocator.reserved_low - 1.0),
         allocated * (allocator.reserved_high - 1.0)});
+  part("communication", "buffers of communicators", exact(communication));
   part("context", "CUDA context", exact(context));
 }
 

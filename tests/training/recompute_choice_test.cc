@@ -14,12 +14,15 @@ struct Chosen {
   StageCosts stages;
   std::vector<MemoryUse> uses;
   engine::Picoseconds backward = 0;  // of all layers
+  sim::TrainingScenario training = {};
+  Bytes Peak(size_t rank) const { return PeakOf(uses[rank].allocated(), training); }
 };
 
 Chosen Choose(const std::string& more, int pp = 4) {
   const sim::Scenario scenario = MustResolve(SmallJob(1, pp, 1, 1, 8, more));
   const compute::OperationTime time = compute::OperationTime::Analytic(scenario.cluster);
   Chosen chosen;
+  chosen.training = *scenario.training;
   chosen.stages = CostStages(*scenario.training, time).value();
   chosen.uses = CountMemory(*scenario.training, chosen.stages).value();
   for (const ChunkCosts& chunk : chosen.stages.chunks) {
@@ -75,14 +78,14 @@ TEST(RecomputeChoiceTest, NothingRunsAgainWhereAllFits) {
 TEST(RecomputeChoiceTest, MoreMemoryNeverCostsTime) {
   const Chosen none = Choose("");
   const Chosen full = Choose("  recompute: full\n");
-  const Bytes most = PeakOf(none.uses[0].allocated());
-  const Bytes least = PeakOf(full.uses[0].allocated());
+  const Bytes most = none.Peak(0);
+  const Bytes least = full.Peak(0);
   engine::Picoseconds before = full.backward;
   for (const double share : {0.05, 0.2, 0.5, 0.8, 1.0}) {
     const Bytes budget = least + share * (most - least);
     const Chosen chosen = Choose(fmt::format(
         "  recompute: optimal\n  recompute_detail: {{budget: {:.0f} B}}\n", budget.base() + 1));
-    EXPECT_LE(PeakOf(chosen.uses[0].allocated()), budget + Bytes::FromBase(1)) << share;
+    EXPECT_LE(chosen.Peak(0), budget + Bytes::FromBase(1)) << share;
     EXPECT_LE(chosen.backward, before) << share;
     EXPECT_GE(chosen.backward, none.backward);
     before = chosen.backward;
@@ -93,8 +96,8 @@ TEST(RecomputeChoiceTest, MoreMemoryNeverCostsTime) {
 // The first rank holds four micro-batches, the last one: only the first ranks need to recompute.
 TEST(RecomputeChoiceTest, RanksChooseForThemselves) {
   const Chosen none = Choose("");
-  const Bytes budget = PeakOf(none.uses[3].allocated());
-  ASSERT_LT(budget, PeakOf(none.uses[0].allocated()));
+  const Bytes budget = none.Peak(3);
+  ASSERT_LT(budget, none.Peak(0));
   const Chosen chosen = Choose(fmt::format(
       "  recompute: optimal\n  recompute_detail: {{budget: {:.0f} B}}\n", budget.base() + 1));
   EXPECT_NE(chosen.stages.chunks[0].layers.back(), chosen.stages.chunks[3].layers[0]);
