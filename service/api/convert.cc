@@ -1,7 +1,10 @@
 #include "service/api/convert.h"
 
+#include <algorithm>
+#include <array>
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -92,6 +95,53 @@ std::vector<sim::Share> SharesOf(const Messages& messages) {
     shares.push_back({.name = message.name(), .title = message.title(), .value = message.value()});
   }
   return shares;
+}
+
+/// The name in our own words, which outlive a message; none for a newer peer's.
+std::string_view BoundOf(std::string_view name) {
+  constexpr std::array<std::string_view, 4> kBounds = {"compute", "memory", "latency", "network"};
+  const auto* const found = std::find(kBounds.begin(), kBounds.end(), name);
+  return found == kBounds.end() ? std::string_view() : *found;
+}
+
+void SetTables(const sim::Report& report, v1::Report& message) {
+  for (const sim::OperationPosition& operation : report.operations) {
+    v1::OperationPosition& added = *message.add_operations();
+    added.set_name(operation.name);
+    added.set_bound(std::string(operation.bound));
+    added.set_intensity(operation.intensity);
+    added.set_seconds(operation.seconds);
+    added.set_share(operation.share);
+    added.set_of_bound(operation.of_bound);
+  }
+  for (const sim::CommunicationUse& use : report.communication) {
+    v1::CommunicationUse& added = *message.add_communication();
+    added.set_name(use.name);
+    added.set_busy(use.busy);
+    added.set_exposed(use.exposed);
+    added.set_bytes(use.bytes);
+    added.set_ranks(use.ranks);
+    added.set_where(use.where);
+  }
+}
+
+void ReadTables(const v1::Report& message, sim::Report& report) {
+  for (const v1::OperationPosition& operation : message.operations()) {
+    report.operations.push_back({.name = operation.name(),
+                                 .bound = BoundOf(operation.bound()),
+                                 .intensity = operation.intensity(),
+                                 .seconds = operation.seconds(),
+                                 .share = operation.share(),
+                                 .of_bound = operation.of_bound()});
+  }
+  for (const v1::CommunicationUse& use : message.communication()) {
+    report.communication.push_back({.name = use.name(),
+                                    .busy = use.busy(),
+                                    .exposed = use.exposed(),
+                                    .bytes = use.bytes(),
+                                    .ranks = use.ranks(),
+                                    .where = use.where()});
+  }
 }
 
 template <class Messages>
@@ -261,6 +311,7 @@ void ToMessage(const sim::Report& report, v1::Report& message) {
     added.set_share(operation.share);
     added.set_evidence(EvidenceMessage(operation.evidence));
   }
+  SetTables(report, message);
 }
 
 sim::Report FromMessage(const v1::Report& message) {
@@ -301,6 +352,7 @@ sim::Report FromMessage(const v1::Report& message) {
                                  .share = operation.share(),
                                  .evidence = EvidenceOf(operation.evidence())});
   }
+  ReadTables(message, report);
   return report;
 }
 

@@ -64,6 +64,18 @@ sim::Report FullReport() {
               .name = "h100-sxm", .sha256 = "ab", .gpu = "h100-sxm", .is_transferred = true},
       .evidence = {0.5, 0.25, 0.125, 0.125},
       .unmeasured = {{.what = "scan 1 MB", .share = 0.125, .evidence = Evidence::kExtrapolated}},
+      .operations = {{.name = "layer forward: down",
+                      .bound = "compute",
+                      .intensity = 512.0,
+                      .seconds = 0.25,
+                      .share = 0.5,
+                      .of_bound = 0.75}},
+      .communication = {{.name = "tensor",
+                         .busy = 0.5,
+                         .exposed = 0.125,
+                         .bytes = 1e9,
+                         .ranks = 8,
+                         .where = "inside a node"}},
       .assumptions = {{.what = "HBM", .value = "0.92 of peak", .source = "a paper"}},
       .warnings = {FullError()},
       .fits = false};
@@ -95,6 +107,24 @@ void ExpectEqual(const sim::Report& a, const sim::Report& b) {
   EXPECT_EQ(a.unmeasured[0].what, b.unmeasured[0].what);
   EXPECT_EQ(a.unmeasured[0].share, b.unmeasured[0].share);
   EXPECT_EQ(a.unmeasured[0].evidence, b.unmeasured[0].evidence);
+  ASSERT_EQ(a.operations.size(), b.operations.size());
+  for (size_t i = 0; i < a.operations.size(); ++i) {
+    EXPECT_EQ(a.operations[i].name, b.operations[i].name);
+    EXPECT_EQ(a.operations[i].bound, b.operations[i].bound);
+    EXPECT_EQ(a.operations[i].intensity, b.operations[i].intensity);
+    EXPECT_EQ(a.operations[i].seconds, b.operations[i].seconds);
+    EXPECT_EQ(a.operations[i].share, b.operations[i].share);
+    EXPECT_EQ(a.operations[i].of_bound, b.operations[i].of_bound);
+  }
+  ASSERT_EQ(a.communication.size(), b.communication.size());
+  for (size_t i = 0; i < a.communication.size(); ++i) {
+    EXPECT_EQ(a.communication[i].name, b.communication[i].name);
+    EXPECT_EQ(a.communication[i].busy, b.communication[i].busy);
+    EXPECT_EQ(a.communication[i].exposed, b.communication[i].exposed);
+    EXPECT_EQ(a.communication[i].bytes, b.communication[i].bytes);
+    EXPECT_EQ(a.communication[i].ranks, b.communication[i].ranks);
+    EXPECT_EQ(a.communication[i].where, b.communication[i].where);
+  }
   ASSERT_EQ(a.assumptions.size(), b.assumptions.size());
   EXPECT_EQ(a.assumptions[0].what, b.assumptions[0].what);
   EXPECT_EQ(a.assumptions[0].value, b.assumptions[0].value);
