@@ -75,12 +75,20 @@ training: {model: llama-3.1-8b, sequence_length: 4096, global_batch: 30}
 
 TEST(ScenarioTest, WhatIsNotBuiltSaysSoByName) {
   const std::string base = SmallJob(1, 2, 1, 2, 4);
-  EXPECT_EQ(CodeOf(base + "  sharding: fsdp\n"), ErrorCode::kUnimplemented);
-  EXPECT_EQ(CodeOf(base + "  schedule: zb-h1\n"), ErrorCode::kUnimplemented);
-  EXPECT_EQ(CodeOf(base + "  precision: fp8\n"), ErrorCode::kUnimplemented);
-  EXPECT_THAT(
-      ErrorsOf(base + "  sharding: fsdp\n"),
-      HasSubstr("not built yet: sharding of gradients or parameters in a pipeline: fsdp, pp 2"));
+  EXPECT_EQ(CodeOf(base + "  sharding: fsdp\n  schedule: zb-h1\n"), ErrorCode::kUnimplemented);
+  EXPECT_EQ(CodeOf(base + "  precision: int8\n"), ErrorCode::kUnimplemented);
+  EXPECT_EQ(CodeOf(base + "  offload: {optimizer: true}\n"), ErrorCode::kUnimplemented);
+  EXPECT_THAT(ErrorsOf(base + "  sharding: fsdp\n  schedule: zb-h1\n"),
+              HasSubstr("not built yet: parameters cut over ranks with weight gradients apart: "
+                        "fsdp, schedule zb-h1"));
+}
+
+// Each was refused before it was built.
+TEST(ScenarioTest, WhatIsBuiltResolves) {
+  const std::string base = SmallJob(1, 2, 1, 2, 4);
+  EXPECT_EQ(ErrorsOf(base + "  sharding: fsdp\n"), "");
+  EXPECT_EQ(ErrorsOf(base + "  schedule: zb-h1\n"), "");
+  EXPECT_EQ(ErrorsOf(base + "  precision: fp8\n"), "");
 }
 
 TEST(ScenarioTest, ADefaultShardingThatIsNoneIsRefusedRatherThanReplaced) {
