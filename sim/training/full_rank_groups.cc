@@ -132,13 +132,13 @@ int64_t StageRanks::RankOf(size_t stage, size_t replica) const {
   return rank;
 }
 
-const ReplicaGroups& StageRanks::Groups(Axis axis) {
+const MeetingGroups& StageRanks::Groups(Axis axis) {
   const auto known = groups_.find(axis);
   if (known != groups_.end()) {
     return known->second;
   }
   const Tiling tiling = TilingOf(layout_, axis);
-  ReplicaGroups& groups = groups_[axis];
+  MeetingGroups& groups = groups_[axis];
   groups.ranks = static_cast<size_t>(tiling.ranks);
   if (tiling.ranks <= 1) {
     return groups;

@@ -15,7 +15,7 @@
 namespace ridgeline::training {
 
 /// The groups along one axis; they tile the replicas of a stage.
-struct ReplicaGroups {
+struct MeetingGroups {
   size_t ranks = 1;                // of each group
   std::vector<uint32_t> replicas;  // group after group; empty: in order
 };
@@ -29,7 +29,7 @@ class StageRanks {
   /// In the order of the job's ranks (workloads::RankAxis).
   int64_t RankOf(size_t stage, size_t replica) const;
   /// Built when first asked for: O(replicas log replicas), then O(log axes).
-  const ReplicaGroups& Groups(workloads::Axis axis);
+  const MeetingGroups& Groups(workloads::Axis axis);
 
  private:
   struct Digit {
@@ -45,7 +45,7 @@ class StageRanks {
   std::vector<Digit> digits_;  // fastest first
   size_t stages_ = 1;
   size_t replicas_ = 1;
-  std::map<workloads::Axis, ReplicaGroups> groups_;
+  std::map<workloads::Axis, MeetingGroups> groups_;
 };
 
 }  // namespace ridgeline::training

@@ -9,7 +9,7 @@ namespace ridgeline::training {
 
 using engine::Picoseconds;
 
-void LatestOfGroups(const ReplicaGroups& groups, std::span<const Picoseconds> arrivals,
+void LatestOfGroups(const MeetingGroups& groups, std::span<const Picoseconds> arrivals,
                     std::span<Picoseconds> latest) {
   const size_t ranks = groups.ranks;
   if (ranks <= 1) {
@@ -151,7 +151,7 @@ void StageState::Chain(Cause cause, const HostChain& chain, std::span<const doub
 }
 
 void StageState::Meet(Cause cause, Picoseconds duration, Picoseconds host,
-                      const ReplicaGroups& groups) {
+                      const MeetingGroups& groups) {
   FinishBeside();
   if (has_host_) {
     host_ += host;
@@ -183,7 +183,7 @@ void StageState::Meet(Cause cause, Picoseconds duration, Picoseconds host,
 }
 
 void StageState::MeetBeside(Cause cause, Picoseconds duration, Picoseconds host,
-                            const ReplicaGroups& groups) {
+                            const MeetingGroups& groups) {
   FinishBeside();
   host_ += has_host_ ? host : 0;
   beside_.is_pending = true;
@@ -241,6 +241,49 @@ void StageState::WaitUntil(Picoseconds end) {
 
 Picoseconds StageState::Latest() const {
   return *std::max_element(compute_.begin(), compute_.end());
+}
+
+StageState::Times WaitingStage::Frontier() const {
+  StageState::Times frontier = state.compute();
+  for (const RankTransferPtr& transfer : pending) {
+    for (size_t i = 0; i < frontier.size(); ++i) {
+      frontier[i] = std::max(frontier[i], transfer->end(i));
+    }
+  }
+  return frontier;
+}
+
+void WaitingStage::Wait() {
+  if (!pending.empty()) {
+    state.WaitFor(pending);
+    pending.clear();
+  }
+}
+
+RankTransferPtr WaitingStage::Transfer(Picoseconds duration, const MeetingGroups& groups) {
+  auto transfer = std::make_shared<RankTransfer>();
+  transfer->cause = Cause::kDataParallel;
+  transfer->duration = duration;
+  transfer->ready = Frontier();
+  StageState::Times& free = state.data;
+  for (size_t i = 0; i < free.size(); ++i) {
+    transfer->ready[i] = std::max(transfer->ready[i], free[i]);
+  }
+  transfer->begin.resize(free.size());
+  LatestOfGroups(groups, transfer->ready, transfer->begin);
+  for (size_t i = 0; i < free.size(); ++i) {
+    free[i] = transfer->end(i);
+  }
+  return transfer;
+}
+
+bool WaitingStage::IsPast(const RankTransfer& transfer) const {
+  for (size_t i = 0; i < transfer.begin.size(); ++i) {
+    if (transfer.end(i) > state.compute()[i]) {
+      return false;
+    }
+  }
+  return true;
 }
 
 CauseTimes StageState::TimesOf(size_t replica) const {

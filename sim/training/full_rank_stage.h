@@ -31,6 +31,7 @@ struct RankTransfer {
 };
 /// Shared: sender and receiver wait for the same one, in an order that the schedule decides.
 using RankTransferPtr = std::shared_ptr<const RankTransfer>;
+using RankTransfers = std::vector<RankTransferPtr>;
 
 class StageState {
  public:
@@ -55,9 +56,9 @@ class StageState {
   /// A chain that the GPU begins after its host's lead (host_chain.h).
   void Chain(Cause cause, const HostChain& chain, std::span<const double> factors);
   /// A collective of a layer: begins when all of a group have come.
-  void Meet(Cause cause, Picoseconds duration, Picoseconds host, const ReplicaGroups& groups);
+  void Meet(Cause cause, Picoseconds duration, Picoseconds host, const MeetingGroups& groups);
   /// As Meet, but the next operation runs beside it; FinishBeside waits for it.
-  void MeetBeside(Cause cause, Picoseconds duration, Picoseconds host, const ReplicaGroups& groups);
+  void MeetBeside(Cause cause, Picoseconds duration, Picoseconds host, const MeetingGroups& groups);
   void FinishBeside();
   /// All replicas wait until `together`, the latest of all stages; then `duration` under `cause`.
   void MeetAll(Cause cause, Picoseconds together, Picoseconds duration);
@@ -90,8 +91,22 @@ class StageState {
   } beside_;
 };
 
+/// A stage, and what its next compute task waits for.
+struct WaitingStage {
+  StageState state;
+  RankTransfers pending;
+
+  /// When each rank's work so far counts as done.
+  StageState::Times Frontier() const;
+  void Wait();
+  /// A collective behind the work so far, beside what follows.
+  RankTransferPtr Transfer(engine::Picoseconds duration, const MeetingGroups& groups);
+  /// Every rank has computed past it: nobody will wait for it.
+  bool IsPast(const RankTransfer& transfer) const;
+};
+
 /// The latest of each group, for each of its members: `latest` may be `arrivals`.
-void LatestOfGroups(const ReplicaGroups& groups, std::span<const engine::Picoseconds> arrivals,
+void LatestOfGroups(const MeetingGroups& groups, std::span<const engine::Picoseconds> arrivals,
                     std::span<engine::Picoseconds> latest);
 
 /// A task of so many picoseconds on a rank that takes `factor` times as long; exact at 1.

@@ -14,7 +14,6 @@ namespace {
 using engine::Picoseconds;
 using workloads::Slot;
 using workloads::SlotKind;
-using Transfers = std::vector<RankTransferPtr>;
 
 /// A gather of parameters, and the lowest layer of a chunk that waits for it.
 struct LayerGather {
@@ -29,10 +28,8 @@ struct ReducedBucket {
 };
 
 /// A stage while the step runs.
-struct Stage {
-  StageState state;
-  Transfers pending;     // what the next compute task waits for
-  Transfers reductions;  // whose ends the norm waits for
+struct Stage : WaitingStage {
+  RankTransfers reductions;  // not yet waited for
   std::vector<ReducedBucket> buckets;
   std::vector<size_t> late_reductions;  // chunks
 };
@@ -55,11 +52,8 @@ class FullRankStep {
         micro_batches_(static_cast<size_t>(MicroBatchesOfChunk(training))),
         drawn_(ranks.replicas(), 1.0) {
     for (size_t stage = 0; stage < pp_; ++stage) {
-      stages_.push_back({.state = StageState(ranks.replicas(), epilogue.host.has_value()),
-                         .pending = {},
-                         .reductions = {},
-                         .buckets = {},
-                         .late_reductions = {}});
+      stages_.push_back(
+          {{StageState(ranks.replicas(), epilogue.host.has_value()), {}}, {}, {}, {}});
     }
   }
 
@@ -132,39 +126,8 @@ class FullRankStep {
     return OnDataStream(stages_[gather.rank], gather.axis, At(gather.duration));
   }
   RankTransferPtr OnDataStream(Stage& stage, workloads::Axis axis, Picoseconds duration) {
-    auto transfer = std::make_shared<RankTransfer>();
-    transfer->cause = Cause::kDataParallel;
-    transfer->duration = duration;
-    transfer->ready = Frontier(stage);
-    StageState::Times& free = stage.state.data;
-    for (size_t i = 0; i < free.size(); ++i) {
-      transfer->ready[i] = std::max(transfer->ready[i], free[i]);
-    }
-    transfer->begin.resize(replicas());
-    LatestOfGroups(ranks_.Groups(axis), transfer->ready, transfer->begin);
-    for (size_t i = 0; i < free.size(); ++i) {
-      free[i] = transfer->end(i);
-    }
     Count();
-    return transfer;
-  }
-
-  /// Whatever must be over before a stage's work so far counts as done.
-  StageState::Times Frontier(const Stage& stage) const {
-    StageState::Times frontier = stage.state.compute();
-    for (const RankTransferPtr& transfer : stage.pending) {
-      for (size_t i = 0; i < frontier.size(); ++i) {
-        frontier[i] = std::max(frontier[i], transfer->end(i));
-      }
-    }
-    return frontier;
-  }
-
-  void Wait(Stage& stage) {
-    if (!stage.pending.empty()) {
-      stage.state.WaitFor(stage.pending);
-      stage.pending.clear();
-    }
+    return stage.Transfer(duration, ranks_.Groups(axis));
   }
 
   Status RunSchedule(const Stop& stop) {
@@ -237,6 +200,13 @@ class FullRankStep {
         Send(rank, ChunkOf(rank, slot), slot);
       }
     }
+    if (!training_.framework.overlap.gradient_reduce) {
+      WaitForReductions(stages_[rank]);  // what is sent does not
+    }
+  }
+  static void WaitForReductions(Stage& stage) {
+    stage.pending.insert(stage.pending.end(), stage.reductions.begin(), stage.reductions.end());
+    stage.reductions.clear();
   }
 
   void RunSlot(size_t rank, const Slot& slot) {
@@ -251,7 +221,6 @@ class FullRankStep {
       stage.late_reductions.push_back(chunk);
     } else if (reduces && !overlaps) {
       ReduceChunk(rank, chunk);
-      stage.pending.insert(stage.pending.end(), stage.reductions.begin(), stage.reductions.end());
     }
   }
 
@@ -270,7 +239,7 @@ class FullRankStep {
           stage.pending.push_back(gather.transfer);
         }
       }
-      Wait(stage);
+      stage.Wait();
       const std::span<const double> factors = FactorsOf(rank, chunk, position, slot);
       RunLayer(stage.state, PassOf(costs_.layers[layers[position]], slot.kind), factors);
       if (reduces) {
@@ -323,25 +292,13 @@ class FullRankStep {
       if (epilogue_.copies_gradients) {
         RunChain(rank, Cause::kElementwise, reduction->copy_in);
       }
-      DropFinished(stage);
+      while (!stage.reductions.empty() && stage.IsPast(*stage.reductions.front())) {
+        stage.reductions.erase(stage.reductions.begin());
+      }
       stage.reductions.push_back(OnDataStream(stage, reduction->axis, At(reduction->duration)));
       if (epilogue_.copies_gradients) {
         stage.buckets.push_back({stage.reductions.back(), reduction});
       }
-    }
-  }
-  /// Reductions that every rank has computed past: nobody will wait for them.
-  static void DropFinished(Stage& stage) {
-    const auto is_over = [&](const RankTransferPtr& transfer) {
-      for (size_t i = 0; i < transfer->begin.size(); ++i) {
-        if (transfer->end(i) > stage.state.compute()[i]) {
-          return false;
-        }
-      }
-      return true;
-    };
-    while (!stage.reductions.empty() && is_over(stage.reductions.front())) {
-      stage.reductions.erase(stage.reductions.begin());
     }
   }
   void ReduceChunk(size_t rank, size_t chunk) {
@@ -351,7 +308,7 @@ class FullRankStep {
   }
 
   void RunChain(size_t rank, Cause cause, const CostedChain& chain) {
-    Wait(stages_[rank]);
+    stages_[rank].Wait();
     stages_[rank].state.Chain(cause, chain.At(bound_), factors_.OfStage(rank));
     Count();
     CountIssue();
@@ -371,7 +328,7 @@ class FullRankStep {
     }
     auto send = std::make_shared<RankTransfer>();
     send->duration = At(costs_.boundary_sends[static_cast<size_t>(*above)]);
-    send->begin = Frontier(stage);
+    send->begin = stage.Frontier();
     StageState::Times& free = is_forward ? stage.state.send_forward : stage.state.send_backward;
     for (size_t i = 0; i < free.size(); ++i) {
       send->begin[i] = std::max(send->begin[i], free[i]);
@@ -417,7 +374,7 @@ class FullRankStep {
           }
         }
         stage.pending = std::exchange(trailing_, {});
-        Wait(stage);
+        stage.Wait();
       }
       makespan = std::max(makespan, stage.state.Latest());
     }
@@ -429,8 +386,8 @@ class FullRankStep {
     if (epilogue_.tied_reduction.empty()) {
       return;
     }
-    const StageState::Times first = Frontier(stages_.front());
-    const StageState::Times last = Frontier(stages_.back());
+    const StageState::Times first = stages_.front().Frontier();
+    const StageState::Times last = stages_.back().Frontier();
     for (size_t rank = 0; rank < pp_; ++rank) {
       Stage& stage = stages_[rank];
       const Picoseconds duration = At(epilogue_.tied_reduction[rank]);
@@ -455,7 +412,7 @@ class FullRankStep {
       stage.pending.push_back(bucket.reduced);
       RunChain(rank, Cause::kElementwise, bucket.reduction->copy_out);
     }
-    stage.pending.insert(stage.pending.end(), stage.reductions.begin(), stage.reductions.end());
+    WaitForReductions(stage);
     CostedChain norm;
     norm.total = epilogue_.gradient_norm[rank];
     if (epilogue_.host) {
@@ -493,12 +450,12 @@ class FullRankStep {
   std::vector<double> drawn_;  // factors of the pass that runs
   std::vector<Stage> stages_;
   std::vector<std::vector<Slot>> orders_;
-  Transfers forward_done_, backward_done_;        // by chunk and micro-batch, until received
+  RankTransfers forward_done_, backward_done_;    // by chunk and micro-batch, until received
   std::vector<bool> has_forward_, has_backward_;  // likewise: has run
   std::vector<size_t> backwards_left_;            // by chunk
   std::vector<std::vector<LayerGather>> gathers_of_chunk_;
   std::vector<std::vector<const EpilogueCosts::Reduction*>> reductions_of_chunk_;
-  Transfers trailing_;
+  RankTransfers trailing_;
   int64_t tasks_ = 0;
 };
 

@@ -21,7 +21,7 @@ using workloads::RankVariation;
 /// The groups, each as a list.
 std::vector<std::vector<uint32_t>> GroupsOf(const Layout& layout, Axis axis) {
   StageRanks ranks(layout);
-  const ReplicaGroups& groups = ranks.Groups(axis);
+  const MeetingGroups& groups = ranks.Groups(axis);
   std::vector<uint32_t> replicas = groups.replicas;
   if (replicas.empty()) {
     replicas.resize(ranks.replicas());
