@@ -12,6 +12,12 @@ double SustainedLaw::LogSlowdown(double utilisation) const {
   return points == 0 ? 0 : std::max(0.0, constant + slope * utilisation);
 }
 
+SustainedLaw SustainedLaw::WithHeadroom(double headroom) const {
+  SustainedLaw law = *this;
+  law.constant -= std::log(headroom) / 3;
+  return law;
+}
+
 SustainedLaw FitSustainedLaw(std::span<const SustainedPoint> points) {
   if (points.size() < kFewestSustained) {
     return {};

@@ -22,6 +22,11 @@ struct SustainedLaw {
 
   /// Logarithm of sustained over burst at that share of the peak.
   double LogSlowdown(double utilisation) const;
+
+  /// The law of a like GPU whose power cap is `headroom` times as large for each FLOP/s of its
+  /// peak. At the cap dynamic power is that of the clock times the square of a voltage that goes
+  /// with it, so the clock goes with the cube root of what is allowed.
+  SustainedLaw WithHeadroom(double headroom) const;
 };
 
 struct SustainedPoint {

@@ -31,6 +31,19 @@ std::optional<hardware::Gpu> GpuNamed(const hardware::Catalog& catalog, const st
   return gpu ? std::optional(*std::move(gpu)) : std::nullopt;
 }
 
+/// Power that a GPU may draw for each FLOP/s of its 16-bit peak, over that of the measured one; 1
+/// where either is not known.
+double PowerHeadroom(const hardware::Catalog& catalog, const std::string& measured,
+                     const hardware::Gpu& gpu) {
+  const auto of = [](const hardware::Gpu& one) {
+    const auto peak = hardware::PeakOf(one, DType::kBf16);
+    return peak && peak->base() > 0 ? one.power.base() / peak->base() : 0.0;
+  };
+  const std::optional<hardware::Gpu> reference = GpuNamed(catalog, measured);
+  const double theirs = reference ? of(*reference) : 0.0;
+  return theirs > 0 && of(gpu) > 0 ? of(gpu) / theirs : 1.0;
+}
+
 /// |log| ratios of what kernels feel; infinite where one of them has no such rate.
 double Distance(const hardware::Gpu& a, const hardware::Gpu& b) {
   const auto flops_of_a = hardware::PeakOf(a, DType::kBf16);
@@ -209,6 +222,11 @@ Result<std::shared_ptr<const hardware::MeasuredCosts>> CalibrationSource::For(
   hardware::CalibrationIdentity identity{
       .name = path.stem().string(), .sha256 = loaded->sha256, .gpu = loaded->profile.gpu};
   identity.is_transferred = !IsMeasuredOn(loaded->profile, cluster.gpu);
+  calibration::Profile profile = loaded->profile;
+  if (identity.is_transferred) {
+    profile.sustained =
+        profile.sustained.WithHeadroom(PowerHeadroom(catalog_, profile.gpu, cluster.gpu));
+  }
   if (ready_.size() >= kMostReady) {
     ready_.erase(ready_.begin());
   }
@@ -216,8 +234,8 @@ Result<std::shared_ptr<const hardware::MeasuredCosts>> CalibrationSource::For(
       Ready{.loaded = loaded,
             .gpu = cluster.gpu,
             .links_hold = links_hold,
-            .costs = std::make_shared<const calibration::ProfileCosts>(
-                loaded->profile, std::move(identity), cluster.gpu, links_hold)}));
+            .costs = std::make_shared<const calibration::ProfileCosts>(profile, std::move(identity),
+                                                                       cluster.gpu, links_hold)}));
   return ready_.back()->costs;
 }
 

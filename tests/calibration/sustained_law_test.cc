@@ -1,5 +1,6 @@
 #include "calibration/sustained_law.h"
 
+#include <cmath>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -42,6 +43,14 @@ TEST(SustainedLawTest, FewPointsOrNoSlowdownMakeNoLaw) {
   flat.front().log_slowdown = 0.2;  // faster the busier: a GPU that cannot be capped by power
   EXPECT_EQ(FitSustainedLaw(flat).points, 0);
   EXPECT_EQ(SustainedLaw().LogSlowdown(1.0), 0);
+}
+
+// An eighth of the power for the same arithmetic: half the clock.
+TEST(SustainedLawTest, TheClockGoesWithTheCubeRootOfPower) {
+  const SustainedLaw law = FitSustainedLaw(Planted());
+  EXPECT_NEAR(law.WithHeadroom(0.125).LogSlowdown(0.9) - law.LogSlowdown(0.9), std::log(2.0),
+              1e-12);
+  EXPECT_EQ(law.WithHeadroom(1e6).LogSlowdown(0.9), 0);
 }
 
 }  // namespace
