@@ -89,7 +89,8 @@ class Numbered {
     }
     int64_t below = 1;
     for (const Digit& digit : digits_) {
-      if (every % below == 0 && every / below * ranks <= digit.size) {
+      // Whole groups fit the digit; else one of them goes on in the next.
+      if (every % below == 0 && digit.size % (every / below * ranks) == 0) {
         return StridedGroup(ranks, every / below * digit.stride, layout_);
       }
       below *= digit.size;

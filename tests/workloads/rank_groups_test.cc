@@ -28,6 +28,14 @@ TEST(RankOrderTest, ReplicasMayBeNeighbours) {
   EXPECT_EQ(GroupOf(layout, Axis::kPipeline), (RankGroup{2, 1, 2}));
 }
 
+// dp 3, tp 4, cp 2: replicas of tp rank 0 are 0, 1, 2 and 12, 13, 14. Of their pairs 2 and 12 are
+// neighbours, on two nodes, though a pair is smaller than dp.
+TEST(RankOrderTest, AGroupGoesOnInTheNextAxis) {
+  const Layout layout{
+      .tp = 4, .cp = 2, .ep = 2, .dp = 3, .order = {kData, kTensor, kContext, kPipeline}};
+  EXPECT_EQ(GroupOf(layout, Axis::kExpert), (RankGroup{2, 1}));
+}
+
 // cp 2, tp 4, dp 4, in this order: gradients are reduced over 0, 1, 8, 9, 16, 17, 24 and 25, two on
 // each of four nodes. With pp 2 before dp the pairs lie two nodes apart.
 TEST(RankOrderTest, GroupsWhoseAxesAreApartAreCounted) {
