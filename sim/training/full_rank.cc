@@ -1,6 +1,7 @@
 #include "sim/training/full_rank.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <string>
 #include <utility>
@@ -84,8 +85,9 @@ Status CheckAgreement(const sim::Scenario& scenario, const StageCosts& stages,
   const sim::TrainingScenario one = OneReplica(*scenario.training);
   StageRanks ranks(one.layout);
   const RankFactors factors({}, scenario.seed, ranks);
+  StepFactors of_step(factors, 0);
   ASSIGN_OR_RETURN(const FullRankResult result,
-                   RunFullRankStep(one, stages, epilogue, ranks, factors, 0, Bound::kMean, stop));
+                   RunFullRankStep(one, stages, epilogue, ranks, of_step, Bound::kMean, stop));
   if (result.makespan != healthy) {
     return Fail({.code = ErrorCode::kUnimplemented,
                  .message = fmt::format("every rank simulated for itself, with this job's overlap: "
@@ -122,20 +124,22 @@ Result<RankStudy> StudyRanks(const sim::Scenario& scenario, const StageCosts& st
   RankStudy study;
   study.healthy = healthy;
   const int64_t steps = factors.has_jitter() ? std::max<int64_t>(1, training.ranks.steps) : 1;
-  for (const Bound bound : kBounds) {
-    Sums sums;
-    for (int64_t step = 0; step < steps; ++step) {
+  std::array<Sums, kBounds.size()> sums;
+  for (int64_t step = 0; step < steps; ++step) {
+    StepFactors of_step(factors, static_cast<uint64_t>(step));
+    for (const Bound bound : kBounds) {
       ASSIGN_OR_RETURN(const FullRankResult result,
-                       RunFullRankStep(training, stages, epilogue, ranks, factors,
-                                       static_cast<uint64_t>(step), bound, stop));
-      sums.Add(result);
+                       RunFullRankStep(training, stages, epilogue, ranks, of_step, bound, stop));
+      sums.at(static_cast<size_t>(bound)).Add(result);
       if (bound == Bound::kMean) {
         study.steps.push_back(result.makespan);
         study.tasks = result.tasks;
       }
     }
+  }
+  for (const Bound bound : kBounds) {
     StepResult& result = study.results.at[static_cast<size_t>(bound)];
-    result = sums.Mean(steps);
+    result = sums.at(static_cast<size_t>(bound)).Mean(steps);
     // Slower ranks leave no single path that all replicas share.
     if (result.makespan == symmetric[bound].makespan) {
       result.critical_path = symmetric[bound].critical_path;
@@ -163,6 +167,8 @@ void AddRanks(sim::Report& report, const sim::TrainingScenario& training, const 
   if (variation.speed_spread > 0 || variation.jitter > 0 || !variation.slow.empty()) {
     add("ranks.slowest", static_cast<double>(study.slowest), "1");
     add("ranks.slowest_factor", study.slowest_factor, "1");
+  }
+  if (study.steps.size() > 1) {
     std::vector<double> steps;
     double sum = 0;
     for (const Picoseconds step : study.steps) {
@@ -190,6 +196,11 @@ void AddRanks(sim::Report& report, const sim::TrainingScenario& training, const 
        fmt::format("{}, {} tasks a step", Grouped(static_cast<int64_t>(mean.by_rank.size())),
                    Grouped(study.tasks)),
        "training.ranks"});
+  if (variation.speed_spread > 0) {
+    report.assumptions.push_back(
+        {"pace", "each GPU's own, drawn; otherwise all go at that of the slowest of so many",
+         "training.ranks.speed_spread"});
+  }
 }
 
 }  // namespace ridgeline::training

@@ -37,20 +37,17 @@ struct Stage : WaitingStage {
 class FullRankStep {
  public:
   FullRankStep(const sim::TrainingScenario& training, const StageCosts& stages,
-               const EpilogueCosts& epilogue, StageRanks& ranks, const RankFactors& factors,
-               uint64_t step, Bound bound)
+               const EpilogueCosts& epilogue, StageRanks& ranks, StepFactors& factors, Bound bound)
       : training_(training),
         costs_(stages),
         epilogue_(epilogue),
         ranks_(ranks),
         factors_(factors),
-        step_(step),
         bound_(bound),
         pp_(static_cast<size_t>(training.layout.pp)),
         places_(ChunksOf(training)),
         chunks_(stages.chunks.size()),
-        micro_batches_(static_cast<size_t>(MicroBatchesOfChunk(training))),
-        drawn_(ranks.replicas(), 1.0) {
+        micro_batches_(static_cast<size_t>(MicroBatchesOfChunk(training))) {
     for (size_t stage = 0; stage < pp_; ++stage) {
       stages_.push_back(
           {{StageState(ranks.replicas(), epilogue.host.has_value()), {}}, {}, {}, {}});
@@ -79,18 +76,18 @@ class FullRankStep {
   }
 
   Status MakeOrders(const Stop& stop) {
-    if (PairsSlots(training_)) {
-      return Unimplemented(
-          "every rank simulated for itself where the experts' exchanges run behind another "
-          "micro-batch",
-          "use framework.overlap.expert_parallel: false, or leave training.ranks out");
-    }
     for (size_t rank = 0; rank < pp_; ++rank) {
       RETURN_IF_ERROR(stop.Check());
-      ASSIGN_OR_RETURN(
-          std::vector<Slot> order,
-          workloads::OrderOf(training_.schedule, training_.layout.pp, training_.layout.vpp,
-                             static_cast<int64_t>(rank), training_.micro_batches));
+      ASSIGN_OR_RETURN(std::vector<Slot> order,
+                       SlotOrderOf(training_, static_cast<int64_t>(rank), training_.micro_batches));
+      for (const Slot& slot : order) {
+        if (slot.with_next) {
+          return Unimplemented(
+              "every rank simulated for itself where a forward runs beside a backward (dualpipe, "
+              "framework.overlap.expert_parallel)",
+              "leave training.ranks out: the step is then simulated once for all replicas");
+        }
+      }
       orders_.push_back(std::move(order));
     }
     for (auto* done : {&forward_done_, &backward_done_}) {
@@ -139,17 +136,11 @@ class FullRankStep {
     while (left > 0) {
       const size_t before = left;
       for (size_t rank = 0; rank < pp_; ++rank) {
-        while (next[rank] < orders_[rank].size()) {
-          // Slots that run together wait for what either needs.
-          const Slot* first = &orders_[rank][next[rank]];
-          const std::span<const Slot> slots(first, first->with_next ? 2 : 1);
-          if (!IsReady(rank, slots.front()) || !IsReady(rank, slots.back())) {
-            break;
-          }
-          RunSlots(rank, slots);
+        while (next[rank] < orders_[rank].size() && IsReady(rank, orders_[rank][next[rank]])) {
+          RunSlot(rank, orders_[rank][next[rank]]);
           RETURN_IF_ERROR(stop.Check());
-          next[rank] += slots.size();
-          left -= slots.size();
+          ++next[rank];
+          --left;
         }
       }
       CHECK(left < before, "schedule deadlocks with {} slots left", left);
@@ -185,25 +176,6 @@ class FullRankStep {
                : std::exchange(backward_done_[Index(chunk + 1, slot.micro_batch)], nullptr);
   }
 
-  /// One slot, or two together; what they send leaves when both are over.
-  void RunSlots(size_t rank, std::span<const Slot> slots) {
-    for (const Slot& slot : slots) {
-      if (RankTransferPtr arrival = ArrivalOf(rank, slot)) {
-        stages_[rank].pending.push_back(std::move(arrival));
-      }
-    }
-    for (const Slot& slot : slots) {
-      RunSlot(rank, slot);
-    }
-    for (const Slot& slot : slots) {
-      if (slot.kind != SlotKind::kWeight) {
-        Send(rank, ChunkOf(rank, slot), slot);
-      }
-    }
-    if (!training_.framework.overlap.gradient_reduce) {
-      WaitForReductions(stages_[rank]);  // what is sent does not
-    }
-  }
   static void WaitForReductions(Stage& stage) {
     stage.pending.insert(stage.pending.end(), stage.reductions.begin(), stage.reductions.end());
     stage.reductions.clear();
@@ -212,6 +184,9 @@ class FullRankStep {
   void RunSlot(size_t rank, const Slot& slot) {
     Stage& stage = stages_[rank];
     const size_t chunk = ChunkOf(rank, slot);
+    if (RankTransferPtr arrival = ArrivalOf(rank, slot)) {
+      stage.pending.push_back(std::move(arrival));
+    }
     const bool makes_gradients = MakesGradients(slot.kind);
     const bool is_last = makes_gradients && --backwards_left_[chunk] == 0;
     const bool reduces = is_last || (makes_gradients && epilogue_.reduces_every_micro_batch);
@@ -221,6 +196,12 @@ class FullRankStep {
       stage.late_reductions.push_back(chunk);
     } else if (reduces && !overlaps) {
       ReduceChunk(rank, chunk);
+    }
+    if (slot.kind != SlotKind::kWeight) {
+      Send(rank, chunk, slot);
+    }
+    if (!overlaps) {
+      WaitForReductions(stage);  // what is sent does not
     }
   }
 
@@ -255,17 +236,10 @@ class FullRankStep {
   }
 
   std::span<const double> FactorsOf(size_t rank, size_t chunk, size_t position, const Slot& slot) {
-    if (!factors_.has_jitter()) {
-      return factors_.OfStage(rank);
-    }
-    factors_.OfPass(rank,
-                    {.step = step_,
-                     .chunk = chunk,
-                     .position = position,
-                     .micro_batch = static_cast<uint64_t>(slot.micro_batch),
-                     .kind = static_cast<uint64_t>(slot.kind)},
-                    drawn_);
-    return drawn_;
+    return factors_.OfPass(rank, {.chunk = chunk,
+                                  .position = position,
+                                  .micro_batch = static_cast<uint64_t>(slot.micro_batch),
+                                  .kind = static_cast<uint64_t>(slot.kind)});
   }
 
   void RunLayer(StageState& state, const CostedPass& pass, std::span<const double> factors) {
@@ -440,14 +414,12 @@ class FullRankStep {
   const StageCosts& costs_;
   const EpilogueCosts& epilogue_;
   StageRanks& ranks_;
-  const RankFactors& factors_;
-  const uint64_t step_;
+  StepFactors& factors_;
   const Bound bound_;
   const size_t pp_;
   const workloads::PipelineChunks places_;
   const size_t chunks_;
   const size_t micro_batches_;
-  std::vector<double> drawn_;  // factors of the pass that runs
   std::vector<Stage> stages_;
   std::vector<std::vector<Slot>> orders_;
   RankTransfers forward_done_, backward_done_;    // by chunk and micro-batch, until received
@@ -477,10 +449,10 @@ Status SupportsFullRank(const EpilogueCosts& epilogue) {
 
 Result<FullRankResult> RunFullRankStep(const sim::TrainingScenario& training,
                                        const StageCosts& stages, const EpilogueCosts& epilogue,
-                                       StageRanks& ranks, const RankFactors& factors, uint64_t step,
-                                       Bound bound, const Stop& stop) {
+                                       StageRanks& ranks, StepFactors& factors, Bound bound,
+                                       const Stop& stop) {
   RETURN_IF_ERROR(SupportsFullRank(epilogue));
-  return FullRankStep(training, stages, epilogue, ranks, factors, step, bound).Run(stop);
+  return FullRankStep(training, stages, epilogue, ranks, factors, bound).Run(stop);
 }
 
 }  // namespace ridgeline::training

@@ -10,13 +10,23 @@
 /// A rank's factor lengthens whatever is on its compute stream. Collectives and sends take as long
 /// as ever once they begin, and the host issues at its own pace.
 ///
-/// One slow rank, factor f, of a healthy job: its tensor-parallel group computes at its pace, so
-/// each of its stage's slots takes (f - 1)·(compute of the slot) longer on that replica. With m
-/// micro-batches, v chunks and a stage that is never starved its pipeline is later by
-/// m·v·(f - 1)·(F + B) of compute, F and B per chunk; all others wait for it where gradients are
-/// reduced, and then for its norm and update, (f - 1)·(norm + update). That is exact where the
-/// slow stage already was the busiest (one stage; the last of 1F1B); elsewhere it is more than the
-/// step loses, by what the stage had waited before.
+/// One slow rank, factor f, of a healthy job: its tensor-parallel group computes at its pace, its
+/// pipeline waits for that stage, and all others for the pipeline where gradients are reduced. So
+/// the step is, to the picosecond, that of one pipeline in which every operation of the stage takes
+/// f times as long; tests hold it. By how much that is longer depends on what the stage waited
+/// before: by all its extra compute, m·v·(f - 1)·(F + B) of m micro-batches and v chunks, only
+/// where it never waited (one stage, the last of 1F1B), by less elsewhere.
+///
+/// 1F1B of p stages that all take F and B, stage s (from 0) slow, sends that take no time. The step
+/// is the longest chain through stage s: s forwards below it; its first forward; then what is
+/// longer, the way up and down or the stage's own p - 1 - s forwards of warm-up; a backward and a
+/// forward by turns, m - (p - s) of each; the way up and down again, or its own last backwards; its
+/// last backward; s backwards below it. With r = p - 1 - s,
+///
+///   step = s·(F + B) + (m - r)·f·(F + B) + max(r·(F + B), r·f·F) + max(r·(F + B), r·f·B),
+///
+/// (m + p - 1)·(F + B) at f = 1, and (m - r)·(f - 1)·(F + B) more as long as f·F and f·B are at
+/// most F + B: the r micro-batches' time that the stage had waited hide what it loses.
 #pragma once
 
 #include <cstdint>
@@ -46,7 +56,7 @@ Status SupportsFullRank(const EpilogueCosts& epilogue);
 /// kDeadlineExceeded from `stop`.
 Result<FullRankResult> RunFullRankStep(const sim::TrainingScenario& training,
                                        const StageCosts& stages, const EpilogueCosts& epilogue,
-                                       StageRanks& ranks, const RankFactors& factors, uint64_t step,
-                                       Bound bound, const Stop& stop);
+                                       StageRanks& ranks, StepFactors& factors, Bound bound,
+                                       const Stop& stop);
 
 }  // namespace ridgeline::training

@@ -72,4 +72,21 @@ void RankFactors::OfPass(size_t stage, const PassPlace& place, std::span<double>
   }
 }
 
+std::span<const double> StepFactors::OfPass(size_t stage, PassPlace place) {
+  if (!factors_->has_jitter()) {
+    return OfStage(stage);
+  }
+  place.step = step_;
+  if (const auto known = kept_.find(place); known != kept_.end()) {
+    return known->second;
+  }
+  const size_t replicas = OfStage(stage).size();
+  const bool keeps = num_kept_ + replicas <= kMostKept;
+  std::vector<double>& factors = keeps ? kept_[place] : drawn_;
+  num_kept_ += keeps ? replicas : 0;
+  factors.resize(replicas);
+  factors_->OfPass(stage, place, factors);
+  return factors;
+}
+
 }  // namespace ridgeline::training

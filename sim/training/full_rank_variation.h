@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <span>
 #include <vector>
 
@@ -26,6 +27,7 @@ struct PassPlace {
   uint64_t position = 0;
   uint64_t micro_batch = 0;
   uint64_t kind = 0;  // workloads::SlotKind
+  auto operator<=>(const PassPlace&) const = default;
 };
 
 class RankFactors {
@@ -42,6 +44,27 @@ class RankFactors {
   double sigma_ = 0.0;  // of the jitter's logarithm
   std::vector<std::vector<double>> of_stage_;
   std::vector<std::vector<uint64_t>> keys_;  // by stage and replica
+};
+
+/// The factors of one step's passes, kept so that runs of the step at several bounds draw once.
+/// Beyond `kMostKept` numbers they are drawn each time: the same ones.
+class StepFactors {
+ public:
+  /// `factors` must outlive this.
+  StepFactors(const RankFactors& factors, uint64_t step) : factors_(&factors), step_(step) {}
+
+  /// By replica of the stage; valid until the next call.
+  std::span<const double> OfPass(size_t stage, PassPlace place);
+  std::span<const double> OfStage(size_t stage) const { return factors_->OfStage(stage); }
+
+ private:
+  static constexpr size_t kMostKept = size_t{1} << 27;  // 1 GiB
+
+  const RankFactors* factors_;
+  uint64_t step_;
+  size_t num_kept_ = 0;
+  std::map<PassPlace, std::vector<double>> kept_;
+  std::vector<double> drawn_;
 };
 
 }  // namespace ridgeline::training

@@ -31,8 +31,8 @@ inline FullRankResult RunRanks(const RankedJob& job, const workloads::RankVariat
                                Bound bound = Bound::kMean, uint64_t step = 0) {
   StageRanks ranks(job.training().layout);
   const RankFactors factors(variation, job.scenario.seed, ranks);
-  return RunFullRankStep(job.training(), job.stages, job.epilogue, ranks, factors, step, bound,
-                         Stop())
+  StepFactors of_step(factors, step);
+  return RunFullRankStep(job.training(), job.stages, job.epilogue, ranks, of_step, bound, Stop())
       .value();
 }
 

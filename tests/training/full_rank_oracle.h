@@ -5,8 +5,9 @@
 
 #include <map>
 
+#include "sim/engine/static_sweep.h"
 #include "sim/training/full_rank_stage.h"
-#include "tests/training/full_rank_jobs.h"
+#include "sim/training/step_program.h"
 
 namespace ridgeline::training {
 
@@ -16,12 +17,12 @@ inline void Lengthen(Duration& duration, double factor) {
   }
 }
 
-/// The mean step of `job` with all operations of one stage `factor` times as long, by the program
+/// The mean step of a job with all operations of one stage `factor` times as long, by the program
 /// of a step and the sweep. Of a schedule whose stages keep their chunks to themselves.
-inline engine::Picoseconds StepWithSlowStage(const RankedJob& job, size_t stage, double factor) {
-  StageCosts stages = job.stages;
-  EpilogueCosts epilogue = job.epilogue;
-  const workloads::PipelineChunks places = ChunksOf(job.training());
+inline engine::Picoseconds StepWithSlowStage(const sim::TrainingScenario& training,
+                                             StageCosts stages, EpilogueCosts epilogue,
+                                             size_t stage, double factor) {
+  const workloads::PipelineChunks places = ChunksOf(training);
   std::map<size_t, size_t> longer;  // layers of the stage
   for (size_t chunk = 0; chunk < stages.chunks.size(); ++chunk) {
     if (places.RankOf(static_cast<int64_t>(chunk)) != static_cast<int64_t>(stage)) {
@@ -61,9 +62,7 @@ inline engine::Picoseconds StepWithSlowStage(const RankedJob& job, size_t stage,
   Lengthen(epilogue.gradient_norm[stage], factor);
   Lengthen(epilogue.update[stage], factor);
   return engine::StaticSweep(
-             BuildStepProgram(job.training(), stages, epilogue, Detail::kSlots, Stop())
-                 .value()
-                 .program)
+             BuildStepProgram(training, stages, epilogue, Detail::kSlots, Stop()).value().program)
       .makespan;
 }
 

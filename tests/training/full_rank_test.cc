@@ -8,6 +8,7 @@
 
 #include "sim/simulate.h"
 #include "tests/training/full_rank_jobs.h"
+#include "tests/training/full_rank_oracle.h"
 
 namespace ridgeline::training {
 namespace {
@@ -138,6 +139,75 @@ TEST(FullRankTest, SlowLastStageOfAPipelineDelaysTheStepByTheClosedForm) {
     update = std::max(update, job.epilogue.update[stage][Bound::kMean]);
   }
   EXPECT_EQ(slowed.makespan, expected + update);
+}
+
+TEST(FullRankTest, SlowStageOfOneForwardOneBackwardDelaysTheStepByTheClosedForm) {
+  // Stages of two decoder layers each, sends and everything behind the last backward for nothing.
+  RankedJob job = CostRankedJob(MustResolve(SmallJob(1, 4, 1, 1, 8, Plain("1f1b"))));
+  const std::vector<size_t> middle = job.stages.chunks[1].layers;
+  for (ChunkCosts& chunk : job.stages.chunks) {
+    chunk.layers = middle;
+  }
+  for (auto* durations :
+       {&job.stages.boundary_sends, &job.epilogue.gradient_norm, &job.epilogue.update}) {
+    std::fill(durations->begin(), durations->end(), Duration{});
+  }
+  job.epilogue.norm_reduction = {};
+  job.epilogue.tied_reduction.clear();
+  const auto pass = [&](workloads::SlotKind kind, double factor) {
+    Picoseconds sum = 0;
+    for (const size_t layer : middle) {
+      for (const CostedStep& step : PassOf(job.stages.layers[layer], kind).steps) {
+        sum += ScaledBy(factor, step.duration[Bound::kMean]);
+      }
+    }
+    return sum;
+  };
+  const Picoseconds forward = pass(workloads::SlotKind::kForward, 1);
+  const Picoseconds both = forward + pass(workloads::SlotKind::kBackward, 1);
+  EXPECT_EQ(RunRanks(job, {}).makespan, (8 + 4 - 1) * both);
+  for (const double factor : {1.01, 1.2, 2.0, 5.0}) {
+    const Picoseconds slow_forward = pass(workloads::SlotKind::kForward, factor);
+    const Picoseconds slow_backward = pass(workloads::SlotKind::kBackward, factor);
+    for (int64_t stage = 0; stage < 4; ++stage) {
+      const int64_t above = 3 - stage;
+      EXPECT_EQ(RunRanks(job, OneSlow(stage, factor)).makespan,
+                stage * both + (8 - above) * (slow_forward + slow_backward) +
+                    std::max(above * both, above * slow_forward) +
+                    std::max(above * both, above * slow_backward))
+          << "stage " << stage << ", factor " << factor;
+    }
+  }
+}
+
+/// Llama-3.1-405B as its paper trained it: tp 8, pp 16, interleaved by 4, dp 128.
+TEST(FullRankTest, OneSlowGpuOfSixteenThousandCostsWhatAPipelineWithASlowStageDoes) {
+  const Result<Node> document = sim::ReadScenarioFiles(
+      {RIDGELINE_SOURCE_DIR "/configs/scenarios/llama-3.1-405b-16384xh100.yaml"}, {});
+  ASSERT_TRUE(document.has_value()) << RenderError(document.error());
+  const RankedJob job = CostRankedJob(sim::ResolveScenario(*document, ShippedCatalog()).value());
+  const FullRankResult healthy = RunRanks(job, {});
+  EXPECT_EQ(healthy.by_rank.size(), 16384U);
+  EXPECT_GT(healthy.tasks, 50'000'000);
+  EXPECT_EQ(healthy.makespan, StepWithSlowStage(job.training(), job.stages, job.epilogue, 12, 1.0));
+  // Rank 12,345 is of stage 12,345 / (8·128) = 12.
+  const FullRankResult slowed = RunRanks(job, OneSlow(12345, 1.2));
+  EXPECT_EQ(slowed.makespan, StepWithSlowStage(job.training(), job.stages, job.epilogue, 12, 1.2));
+  const auto extra =
+      static_cast<Picoseconds>(0.2 * static_cast<double>(ComputeOf(healthy.by_rank[12345])));
+  EXPECT_GT(slowed.makespan - healthy.makespan, extra / 2);
+  EXPECT_LT(slowed.makespan - healthy.makespan, extra);
+}
+
+TEST(FullRankTest, DualPipeIsRefused) {
+  const RankedJob job = CostRankedJob(MustResolve(SmallJob(1, 4, 1, 1, 8, Plain("dualpipe"))));
+  StageRanks ranks(job.training().layout);
+  const RankFactors factors({}, 1, ranks);
+  StepFactors of_step(factors, 0);
+  const Result<FullRankResult> result = RunFullRankStep(job.training(), job.stages, job.epilogue,
+                                                        ranks, of_step, Bound::kMean, Stop());
+  ASSERT_FALSE(result.has_value());
+  EXPECT_EQ(result.error().code, ErrorCode::kUnimplemented);
 }
 
 TEST(FullRankTest, AGroupWaitsForItsSlowRankAtEveryCollective) {

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
+#include "tests/training/full_rank_jobs.h"
 #include "tests/training/full_rank_oracle.h"
 
 namespace ridgeline::training {
@@ -40,8 +41,8 @@ RankedJob RandomJob() {
       pp == 1 ? "1f1b"
               : *rc::gen::element<std::string>("gpipe", "1f1b", "interleaved", "zb-h1", "zb-v");
   const int vpp = schedule == "interleaved" || schedule == "zb-v" ? 2 : 1;
-  const std::string sharding = pp > 1 ? *rc::gen::element<std::string>("ddp", "zero-1")
-                                      : *rc::gen::element<std::string>("ddp", "zero-1", "zero-2");
+  const std::string sharding = *rc::gen::element<std::string>("ddp", "zero-1", "zero-2");
+  const auto overlaps = [] { return *rc::gen::arbitrary<bool>() ? "true" : "false"; };
   const std::string recompute = *rc::gen::element<std::string>("none", "full");
   const std::string model =
       has_experts
@@ -58,9 +59,10 @@ RankedJob RandomJob() {
       "  sequence_length: 2048\n  global_batch: {}\n  gpus: {}\n"
       "  parallelism: {{tp: {}, pp: {}, vpp: {}, cp: {}, ep: {}}}\n"
       "  schedule: {}\n  sharding: {}\n  recompute: {}\n"
-      "  framework: {{base: {}, host: {}}}\n",
+      "  framework: {{base: {}, host: {}, overlap: {{gradient_reduce: {}, parameter_gather: {}, "
+      "pipeline_sends: {}}}}}\n",
       model, micro_batches * dp, tp * pp * dp * cp, tp, pp, vpp, cp, ep, schedule, sharding,
-      recompute, framework, RandomTimes());
+      recompute, framework, RandomTimes(), overlaps(), overlaps(), overlaps());
   Result<sim::Scenario> scenario = Resolve(yaml);
   if (!scenario) {
     RC_LOG() << RenderError(scenario.error()) << yaml;
@@ -158,7 +160,8 @@ TEST(FullRankProperty, OneSlowGpuCostsWhatAPipelineWithASlowStageDoes) {
     const FullRankResult slowed =
         RunRanks(job, SlowRanks({{ranks.RankOf(stage, replica), factor}}));
     RC_LOG() << "stage " << stage << " replica " << replica << " factor " << factor << "\n";
-    RC_ASSERT(slowed.makespan == StepWithSlowStage(job, stage, factor));
+    RC_ASSERT(slowed.makespan ==
+              StepWithSlowStage(job.training(), job.stages, job.epilogue, stage, factor));
   }));
 }
 
