@@ -224,11 +224,12 @@ class FullRankStep {
       const std::span<const double> factors = FactorsOf(rank, chunk, position, slot);
       RunLayer(stage.state, PassOf(costs_.layers[layers[position]], slot.kind), factors);
       if (reduces) {
-        if (!epilogue_.slows_backward.empty() &&
-            At(epilogue_.slows_backward[chunk][position]) > 0) {
-          stage.state.Chain(Cause::kDataParallel,
-                            {.device = At(epilogue_.slows_backward[chunk][position])}, factors);
-          Count();
+        if (!epilogue_.slows_backward.empty()) {
+          const Duration& slowing = epilogue_.slows_backward[chunk][position];
+          if (slowing[Bound::kMean] > 0) {  // as RankTasks::AddSlowing
+            stage.state.Chain(Cause::kDataParallel, {.device = At(slowing)}, factors);
+            Count();
+          }
         }
         Reduce(rank, chunk, position);
       }

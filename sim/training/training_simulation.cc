@@ -104,11 +104,11 @@ Result<sim::Report> SimulateTraining(const sim::Scenario& scenario,
   report.operations = RooflinePositions(scenario, stages);
   AddCommunication(report, training, stages, epilogue, results);
   AddMemoryAdvice(report, scenario, time, options.stop);
-  reliance.WriteInto(report, time);
-  RETURN_IF_ERROR(AddRun(report, scenario, stages, results));
   if (ranks) {
     AddRanks(report, training, *ranks);
   }
+  reliance.WriteInto(report, time);
+  RETURN_IF_ERROR(AddRun(report, scenario, stages, results));
   return report;
 }
 
