@@ -2,7 +2,8 @@
 /// a collective's kernels hold multiprocessors and share the memory.
 ///
 ///     computation   1 + arithmetic (1/(1 - 0.55 h) - 1) + memory (1/(1 - 0.85 u) - 1)
-///     collective    max(1, pace (1.15 + 0.4 m)), and first a wait of 0.55 of a kernel's length where
+///     collective    max(1, pace (1.15 + 0.4 m)), and first a wait of 0.55 of a kernel's length
+///     where
 ///                   it begins while computation holds the multiprocessors
 ///
 /// h: the share of the multiprocessors that the collective's channels would fill, one each; u: the
@@ -12,9 +13,9 @@
 ///
 /// The five coefficients are fitted to points of two H200 in one node (configs/calibration/points,
 /// beside_collectives and its rested repeats; by tests/validation/measure/fit_contention.py, which
-/// prints residuals): collectives of 64 MiB and more with a neighbour for at least 90 % of the time.
-/// Computation within 8 % at the median of 72 points; far off is a product of a single wave of
-/// tiles (512 rows: 1.6 to 1.8 measured, 1.15 here). Collectives within 11 % at the median of 53
+/// prints residuals): collectives of 64 MiB and more with a neighbour for at least 90 % of the
+/// time. Computation within 8 % at the median of 72 points; far off is a product of a single wave
+/// of tiles (512 rows: 1.6 to 1.8 measured, 1.15 here). Collectives within 11 % at the median of 53
 /// points. Elsewhere (more ranks, over nodes, other GPUs) it is an extrapolation by these shares.
 #pragma once
 

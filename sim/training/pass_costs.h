@@ -48,8 +48,8 @@ struct CostedStep {
   Bytes bytes = {};  // of a collective: as Collective counts them
   CollectiveKind collective = CollectiveKind::kAllReduce;
   DType dtype = DType::kBf16;
-  Bytes message = {};     // of a collective, as workloads::AxisCollective counts
-  ComputeLoad load = {};  // of arithmetic
+  Bytes message = {};                   // of a collective, as workloads::AxisCollective counts
+  ComputeLoad load = {};                // of arithmetic
   CollectiveLoad collective_load = {};  // of a collective that may run beside arithmetic
   /// What a collective beside it adds to the duration, booked under that collective's cause.
   Duration slowed = {};

@@ -74,10 +74,10 @@ struct StepProgram {
 /// What one layer with parameters cut over ranks sends and copies for a micro-batch
 /// (sharded_layers.h).
 struct ShardedLayer {
-  bool regathers = false;  // gathered again before its backward
-  Duration gather;         // of its parameters, as they compute; with the copy into the buffer
-  Duration regather;       // likewise, before its backward
-  Duration reduce;         // of its gradients
+  bool regathers = false;   // gathered again before its backward
+  Duration gather;          // of its parameters, as they compute; with the copy into the buffer
+  Duration regather;        // likewise, before its backward
+  Duration reduce;          // of its gradients
   Bytes gathered, reduced;  // by one of each
   CollectiveLoad gather_load;
   CollectiveLoad reduce_load;

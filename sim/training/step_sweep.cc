@@ -275,7 +275,8 @@ bool StepSweep::RunNext(size_t rank) {
 }
 
 bool StepSweep::NeedsProgram() const {
-  return PairsSlots(*training_) || SplitsBackward(training_->schedule) || (!epilogue_->sharded.empty() && pp_ > 1);
+  return PairsSlots(*training_) || SplitsBackward(training_->schedule) ||
+         (!epilogue_->sharded.empty() && pp_ > 1);
 }
 
 Result<Picoseconds> StepSweep::SweepProgram(const Stop& stop) const {

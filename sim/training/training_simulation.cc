@@ -7,12 +7,12 @@
 #include "sim/compute/operation_time.h"
 #include "sim/engine/event_engine.h"
 #include "sim/engine/static_sweep.h"
+#include "sim/training/communication_use.h"
 #include "sim/training/critical_path.h"
 #include "sim/training/full_rank.h"
 #include "sim/training/memory_advice.h"
 #include "sim/training/roofline_position.h"
 #include "sim/training/run_report.h"
-#include "sim/training/communication_use.h"
 #include "sim/training/stage_costs.h"
 #include "sim/training/step_chakra.h"
 #include "sim/training/step_program.h"
@@ -93,8 +93,7 @@ Result<sim::Report> SimulateTraining(const sim::Scenario& scenario,
     results = ranks->results;
   }
   if (options.chakra != nullptr) {
-    ASSIGN_OR_RETURN(*options.chakra,
-                     WriteStepChakra(training, stages, epilogue, options.stop));
+    ASSIGN_OR_RETURN(*options.chakra, WriteStepChakra(training, stages, epilogue, options.stop));
   }
   if (options.trace != nullptr) {
     RETURN_IF_ERROR(
