@@ -201,8 +201,15 @@ TEST(SourceMappingTest, WordsThatNobodyKnowsExcludeTheRowWithTheWords) {
 }
 
 TEST(SourceMappingTest, FeaturesThatAreNotBuiltAreNamed) {
-  EXPECT_EQ(Shipped().Map(Row({{"notes", "LoRA rank 16 fine-tune"}})).reason,
-            "not built yet: low-rank fine-tuning (LoRA)");
+  EXPECT_EQ(Shipped().Map(Row({{"precision", "fp4"}})).reason, "not built yet: training in fp4");
+  EXPECT_EQ(Shipped().Map(Row({{"recompute", "selective: norm, mlp"}})).reason,
+            "not built yet: recomputation of modules that are not named here");
+}
+
+TEST(SourceMappingTest, LowRankFineTuningHasItsAdapters) {
+  const MappedRow out = Shipped().Map(Row({{"notes", "LoRA fine-tune"}}));
+  ASSERT_EQ(out.skip, SkipKind::kNone) << out.reason;
+  EXPECT_EQ(At(out.scenario, "training.lora.rank"), "16");
 }
 
 TEST(SourceMappingTest, LayersThatDoNotDivideAreSpreadAsEvenlyAsTheyCanBe) {
@@ -223,7 +230,7 @@ TEST(SourceMappingTest, ASourcesOwnWordsOverrideTheSharedOnes) {
       Shipped().Map(Row({{"source", "yanring/Megatron-MoE-ModelZoo best_practice"},
                          {"notes", "gated_mlp=1; moe=64exp_top6_shared0_ffn1408"},
                          {"ep", "4"}}));
-  EXPECT_THAT(folded.reason, HasSubstr("parallel folding"));
+  EXPECT_EQ(At(folded.scenario, "training.parallelism.etp"), "1");
 }
 
 TEST(SourceMappingTest, WhatACellLeavesOpenIsAssumedAloud) {

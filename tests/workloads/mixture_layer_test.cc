@@ -123,7 +123,11 @@ TEST(ExpertDispatchTest, TokensTravelInEightBitsAndComeBackInSixteen) {
   EXPECT_DOUBLE_EQ(Message(layer.forward, "combine all-to-all")->bytes.base(), 128.0 * 256 * 2);
   EXPECT_DOUBLE_EQ(Message(layer.backward, "dispatch gradient all-to-all")->bytes.base(),
                    128.0 * 256 * 2);
-  EXPECT_EQ(DownProjection(layer).dtype, DType::kFp8);
+  // Two experts of the rank, each a product of its own over its half of 128 copies.
+  const auto down = std::ranges::find(layer.forward, "experts down projection", &Step::name);
+  ASSERT_NE(down, layer.forward.end());
+  EXPECT_EQ(std::get<Operation>(down->work),
+            Operation(Gemm{.m = 64, .n = 256, .k = 128, .batch = 2, .dtype = DType::kFp8}));
 }
 
 }  // namespace
