@@ -466,6 +466,9 @@ std::vector<hardware::RateInUse> MeasuredCostModel::RatesFor(
   }
   if (sustained_.points > 0) {
     const double half = std::exp(-sustained_.LogSlowdown(0.5));
+    const bool is_own = std::any_of(tables_.begin(), tables_.end(), [](const auto& table) {
+      return table.fitted().source == "own";
+    });
     rates.push_back(
         {.what = "sustained clocks of " + gpu().name,
          .value = fmt::format("{:.1f} % slower at half of peak arithmetic, {:.1f} % at "
@@ -473,7 +476,7 @@ std::vector<hardware::RateInUse> MeasuredCostModel::RatesFor(
                               100 * (1 / half - 1), 100 * std::expm1(sustained_.LogSlowdown(0.8)),
                               sustained_.points),
          .of_peak = half,
-         .source = "own"});
+         .source = is_own ? "own" : "public tables (configs/calibration/README.md)"});
   }
   // What no table holds falls back to these.
   for (hardware::RateInUse& rate : roofline_.RatesFor(run)) {
