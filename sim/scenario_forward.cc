@@ -61,6 +61,14 @@ std::optional<ForwardScenario> ResolveForward(const workloads::ForwardPass& pass
                 "not built yet: inference with unfused attention: " + forward.framework.name,
                 "use framework: pytorch-graph", ErrorCode::kUnimplemented));
   }
+  if (workloads::SlowdownOf(forward.framework.attention) != workloads::Slowdown{}) {
+    diagnostics.Add(
+        ErrorAt(document, "forward.framework",
+                fmt::format("not built yet: inference with attention {}: {}",
+                            Codec<workloads::AttentionChoice>::Write(forward.framework.attention),
+                            forward.framework.name),
+                "use framework: pytorch-graph", ErrorCode::kUnimplemented));
+  }
   if (Status modelled = workloads::CheckInference(SettingsOf(forward, *cluster)); !modelled) {
     Error error = std::move(modelled).error();
     error.path = forward.precision != DType::kBf16 && forward.precision != DType::kFp16

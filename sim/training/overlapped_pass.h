@@ -31,10 +31,5 @@ struct PassPair {
 /// Layers in the order in which each pass runs them. O(steps).
 PassPair OverlapPasses(std::span<const CostedPass* const> forward,
                        std::span<const CostedPass* const> backward);
-inline PassPair OverlappedPair(const CostedPass& forward, const CostedPass& backward) {
-  const CostedPass* const first = &forward;
-  const CostedPass* const second = &backward;
-  return OverlapPasses({&first, 1}, {&second, 1});
-}
 
 }  // namespace ridgeline::training

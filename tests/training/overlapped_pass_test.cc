@@ -31,6 +31,13 @@ CostedPass PassOf(std::vector<CostedStep> steps) {
   return pass;
 }
 
+/// One layer beside one.
+PassPair OverlappedPair(const CostedPass& forward, const CostedPass& backward) {
+  const CostedPass* const first = &forward;
+  const CostedPass* const second = &backward;
+  return OverlapPasses({&first, 1}, {&second, 1});
+}
+
 // Nothing to hide: 300 + 600.
 TEST(OverlappedPassTest, WithoutExchangesBothFollowOneAnother) {
   const PassPair pair = OverlappedPair(PassOf({Computes(300)}), PassOf({Computes(600)}));
